@@ -1,0 +1,38 @@
+// Signature version 4, header and query form. Pure: no I/O, no clock but the one given.
+// Judges: the public SigV4 vectors and botocore on random Unicode input.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "penstock/aws/credentials.h"
+#include "penstock/http/headers.h"
+
+namespace penstock::aws {
+
+struct SignInput {
+  std::string method = "GET";
+  std::string url;  // as it goes on the wire
+  http::Headers headers;
+  std::string_view body;
+  std::string service = "s3";
+  std::string region = "us-east-1";
+  WallTime now;
+  std::string payload = "auto";   // auto (hash of body), unsigned, or 64 hex digits
+  std::optional<bool> normalize;  // path; unset: by service (s3 no, others yes)
+};
+
+struct SignedRequest {
+  std::string url;
+  http::Headers headers;  // all to send, Authorization included; Host is not among them unless given
+  std::string canonical_request, string_to_sign, signature;
+};
+
+SignedRequest sign(const SignInput& input, const Credentials& credentials);
+
+// `expires` 1..604,800 s and within the life of temporary keys, else Error(refused).
+std::string presign(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires);
+
+}  // namespace penstock::aws

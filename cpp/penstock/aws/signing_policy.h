@@ -1,0 +1,50 @@
+// The attempt policy that signs each try afresh and reads AWS's error bodies: codes, clock skew, expired
+// tokens.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "penstock/aws/credentials.h"
+#include "penstock/http/request.h"
+
+namespace penstock::http {
+class Client;
+}
+
+namespace penstock::aws {
+
+// What an AWS error answer says: S3's XML, or JSON with __type.
+struct ServiceError {
+  std::string code, message, request_id, host_id, region, server_time, bucket;
+};
+std::optional<ServiceError> parse_service_error(int status, const http::Headers& headers,
+                                                std::string_view body);
+
+// The class a service code belongs to, or nullopt: then the status decides.
+std::optional<http::RetryClass> classify_code(std::string_view code);
+
+// Kind by s3.md section 10, facts filled in, text redacted.
+Error service_error(const http::Attempt& attempt, const ServiceError& said);
+
+struct SigningOptions {
+  std::string service = "s3";
+  std::string region = "us-east-1";
+  // Object bodies over https or loopback go UNSIGNED-PAYLOAD, small ones and plain http with the real hash.
+  enum class Payload { automatic, hash, is_unsigned } payload = Payload::automatic;
+  // Called when the answer says the bucket is in another region; returns the URL to go to, or "" to give up.
+  std::function<std::string(const std::string& region, const http::Request& request)> move_region;
+  // A 200 may carry an error (Complete, Copy, DeleteObjects): look into accepted bodies too.
+  bool error_in_200 = false;
+};
+
+// One policy object an exchange: it remembers what was mended (skew, token, region: each once).
+std::shared_ptr<http::AttemptPolicy> signing_policy(std::shared_ptr<http::Client> client,
+                                                    std::shared_ptr<CredentialCache> credentials,
+                                                    SigningOptions options);
+
+// The clock corrected for `host` by what its answers taught: for presigning.
+WallTime corrected_now(http::Client& client, const std::string& host);
+
+}  // namespace penstock::aws

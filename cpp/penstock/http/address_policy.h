@@ -1,0 +1,42 @@
+// Which addresses a connection may reach: judged on the resolved address, before the first byte.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct sockaddr;
+
+namespace penstock::http {
+
+// any():        all but link-local (169.254/16, fe80::/10) and fd00:ec2::254.
+// public_only(): also not loopback, private, CGNAT, ULA, multicast, 0/8, reserved.
+// unguarded():  all; for credential providers, whose endpoints are link-local.
+// custom():     `deny` wins over `allow`; with `allow` not empty only those.
+// v4-mapped, NAT64, 6to4 and Teredo addresses are unwrapped first, then compared as numbers.
+class AddressPolicy {
+ public:
+  static AddressPolicy any();
+  static AddressPolicy public_only();
+  static AddressPolicy unguarded();
+  // CIDRs such as "10.0.0.0/8", "fd00::/8". Throws Error(refused) on one that does not parse.
+  static AddressPolicy custom(std::vector<std::string> allow, std::vector<std::string> deny);
+  static AddressPolicy parse(std::string_view name);  // "any", "public"
+
+  bool allows(const sockaddr& address) const;
+  bool allows(std::string_view numeric_address) const;
+  bool is_public_only() const { return kind_ == Kind::public_only; }
+
+ private:
+  enum class Kind { any, public_only, unguarded, custom };
+  struct Cidr {
+    unsigned char bytes[16];
+    int bits;
+  };
+  explicit AddressPolicy(Kind kind) : kind_(kind) {}
+  Kind kind_;
+  std::vector<Cidr> allow_, deny_;
+};
+
+}  // namespace penstock::http

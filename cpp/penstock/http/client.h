@@ -1,0 +1,157 @@
+// The HTTP/1.1 client: one I/O thread, one libcurl multi handle, one pool, one DNS cache.
+//
+// A GET is a Source (open); a PUT reads a Payload; small whole exchanges hold no thread (submit).
+// Retries, redirects, resume, quotas and clocks are here; spec: docs/formats/http.md.
+//
+// Life:     close() refuses new work, gives chores up to 10 s, and joins; dying does the same.
+//           After fork() the child's client starts afresh on next use; an inherited live transfer is a
+//           logic_error.
+// Threads:  shared freely. Callbacks of submit run on the I/O thread: they must not block or throw.
+// Memory:   a ring (default 256 KiB) an open body, libcurl's 64 + 64 KiB a connection, heads <= 64 KiB.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "penstock/base/budget.h"
+#include "penstock/base/call.h"
+#include "penstock/base/log.h"
+#include "penstock/base/units.h"
+#include "penstock/base/workers.h"
+#include "penstock/http/address_policy.h"
+#include "penstock/http/request.h"
+#include "penstock/streams/source.h"
+
+namespace penstock::http {
+
+enum class RetryMode { standard, legacy };
+
+// s3.md 1.1. Spans in milliseconds so that tests can shrink them.
+struct ClientOptions {
+  int connections_per_host = 16;
+  int connections = 256;
+  std::chrono::milliseconds slot_wait{60'000};
+  std::chrono::milliseconds idle_connection{30'000};
+  std::chrono::milliseconds connection_life{300'000};
+  std::chrono::milliseconds dns_cache{30'000};
+  std::chrono::milliseconds connect{10'000};
+  std::chrono::milliseconds first_byte{30'000};
+  std::chrono::milliseconds stall_window{30'000};
+  std::uint64_t stall_bytes_per_second = 1024;
+  std::chrono::milliseconds tick{250};  // how often the I/O thread looks at its clocks
+  std::size_t ring_bytes = 256_KiB;     // 64 KiB..8 MiB
+  bool bulk = false;                    // libcurl buffers of 512 KiB instead of 64
+  RetryMode retry_mode = RetryMode::standard;
+  int max_attempts = 0;  // 0: 3, and 5 for GET bodies and whatever asks for 5
+  std::chrono::milliseconds max_retry_after{60'000};
+  std::string proxy = "env";  // "env", a URL, or "" for none
+  std::string ca_bundle;      // "": AWS_CA_BUNDLE, SSL_CERT_FILE, the system's
+  bool insecure_skip_verify = false;
+  AddressPolicy guard = AddressPolicy::any();
+  bool guard_via_proxy = false;
+  std::string user_agent;          // "": penstock/<version>
+  std::shared_ptr<Budget> budget;  // null: the process default
+  std::shared_ptr<Clock> clock;    // null: the system's
+  LogSink log;
+};
+
+// Per exchange; unset means the client's.
+struct CallOptions {
+  Call call;
+  std::shared_ptr<AttemptPolicy> policy;  // null: plain
+  int max_attempts = 0;
+  int max_redirects = 0;    // GET and HEAD only
+  bool idempotent = false;  // a POST that may be sent twice
+  bool resume = true;       // open(): continue a broken body by Range
+  bool s3_resume = false;   // If-Match instead of If-Range
+  bool chore = false;       // not the caller's: goes on after them, counted, drain() waits for it
+  bool expect_continue = false;
+  std::optional<AddressPolicy> guard;
+  std::optional<std::chrono::milliseconds> first_byte, stall_window, total;
+  std::optional<int> connections_per_host;
+  std::optional<std::chrono::milliseconds> idle_connection;
+  std::size_t max_body_bytes = 8_MiB;  // send, submit: over is Error(corrupt)
+  std::string proxy = "client";        // or as in ClientOptions
+};
+
+// A response body. status() is 2xx: anything else was thrown by open().
+class Body : public Source {
+ public:
+  virtual int status() const = 0;
+  virtual const Headers& headers() const = 0;
+  virtual const std::string& url() const = 0;  // the last hop's, for people: redacted
+  virtual bool framed() const = 0;             // false: neither length nor chunks; a cut cannot be seen
+  virtual int attempts() const = 0;
+  virtual int resumes() const = 0;
+};
+
+struct HostStatistics {
+  int open = 0, idle = 0, waiting = 0;
+  std::uint64_t created = 0, reused = 0, requests = 0;
+  double waited_seconds = 0;
+  std::map<std::string, std::uint64_t> failed_by_kind;
+};
+
+struct Statistics {
+  std::map<std::string, HostStatistics> hosts;  // "https://host:port"
+  std::map<std::string, std::uint64_t> retries_by_class;
+  std::map<std::string, int> quota_tokens;  // by host
+  std::uint64_t resumes = 0, restarts = 0, bytes_in = 0, bytes_out = 0, ring_bytes = 0;
+  std::uint64_t budget_used = 0, budget_peak = 0, budget_overdraft = 0;
+  int parts_in_flight = 0;
+  std::uint64_t parts_retried = 0;
+  int uploads_open = 0;
+  std::uint64_t uploads_aborted = 0, uploads_orphaned = 0, credential_fetches = 0, skew_corrections = 0,
+                guard_blocks = 0;
+  int chores = 0;
+};
+
+class Client {
+ public:
+  explicit Client(ClientOptions options = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // The one process-wide client that everything uses unless given another. Replaceable; made on first use.
+  static std::shared_ptr<Client> process_default();
+  static void set_process_default(std::shared_ptr<Client> client);
+
+  // Small and whole. Throws Error unless the policy accepts.
+  Response send(Request request, CallOptions options = {});
+  // The same, holding no thread. `done` runs exactly once, on the I/O thread.
+  void submit(Request request, CallOptions options, std::function<void(Outcome)> done);
+  // Returns once the head is in. The Body keeps options.call.
+  std::unique_ptr<Body> open(Request request, CallOptions options = {});
+
+  // Runs `job` on the I/O thread soon / after a span. For chores and backoff of the rooms above.
+  void post(std::function<void()> job);
+  void post_after(std::chrono::milliseconds span, std::function<void()> job);
+
+  // Waits until no chore is pending. Error(lost, deadline) past the call's deadline.
+  void drain(const Call& call = {});
+  void close();
+
+  Statistics statistics() const;
+  // The rooms above count here what statistics() shows: uploads, credentials, skew. Lock held while `change`
+  // runs.
+  void count(const std::function<void(Statistics&)>& change);
+
+  const ClientOptions& options() const;
+  const std::shared_ptr<Budget>& budget() const;
+  Clock& clock() const;
+  Workers& workers();
+  void log(LogLevel level, std::string_view room, std::string_view line) const;
+
+ private:
+  class Engine;
+  std::shared_ptr<Engine> engine() const;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace penstock::http

@@ -1,0 +1,63 @@
+// A bucket as an ObjectStore, with what S3 has besides: presigned URLs and the uploads of a key.
+//
+// Threads:  shared freely.
+// Memory:   an upload holds its parts until they are acknowledged: part size x parts in flight, from the
+// Budget. Failure:  s3.md section 10; publishing is settled by token (4.5) before in_doubt is said.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "penstock/s3/config.h"
+#include "penstock/store/object_store.h"
+
+namespace penstock::s3 {
+
+struct OpenUpload {
+  std::string key, upload_id;
+  std::optional<WallTime> initiated;
+};
+
+// The provider row in force (s3.md 3.1), as capabilities() shows it.
+struct Capabilities;
+
+class S3Store : public store::ObjectStore {
+ public:
+  explicit S3Store(Config config);
+  ~S3Store() override;
+
+  std::optional<store::ObjectMeta> find(std::string_view key, const Call& call = {}) override;
+  std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options = {},
+                                           const Call& call = {}) override;
+  std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
+                                    const Call& call = {}) override;
+  using ObjectStore::put;
+  Receipt put(std::string_view key, Bytes bytes, const store::WriteOptions& options = {},
+              const Call& call = {}) override;
+  std::unique_ptr<store::Listing> list(std::string_view prefix = {}, const store::ListOptions& options = {},
+                                       const Call& call = {}) override;
+  void remove(std::string_view key, const store::RemoveOptions& options = {}, const Call& call = {}) override;
+  store::RemoveReport remove_many(std::span<const std::string> keys, const Call& call = {}) override;
+  std::shared_ptr<store::ObjectStore> with_bucket(std::string_view bucket) override;
+  std::string location(std::string_view key) const override;
+
+  // GET, PUT, HEAD, DELETE. `headers` given are enforced: whoever uses the URL must send them.
+  std::string presign(const std::string& method, std::string_view key, std::chrono::seconds expires,
+                      const http::Headers& headers = {},
+                      const std::vector<std::pair<std::string, std::string>>& query = {},
+                      const Call& call = {});
+
+  std::vector<OpenUpload> list_uploads(std::string_view key, const Call& call = {});  // of exactly this key
+  void abort_upload(const OpenUpload& upload, const Call& call = {});
+
+  Capabilities capabilities(const Call& call = {});
+  const Config& config() const;
+  http::Client& client() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace penstock::s3

@@ -1,0 +1,81 @@
+// What a store knows of an object, and what is said when one is written.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "penstock/base/call.h"
+#include "penstock/base/error.h"
+#include "penstock/streams/hash.h"
+
+namespace penstock::store {
+
+struct ObjectMeta {
+  std::string key;  // as the caller names it: without the store's prefix
+  std::uint64_t bytes = 0;
+  std::string etag;  // opaque, quotes kept; the validator for if_match
+  std::string version_id;
+  std::optional<WallTime> last_modified;
+  std::string content_type, content_encoding, content_disposition, cache_control, storage_class;
+  std::map<std::string, std::string> metadata;  // user metadata, names lower-case
+  std::map<std::string, std::string> digests;   // full-object only: algorithm name -> hex
+};
+
+// overwrite: whatever was there. create: Error(conflict) if something is. if_match: Error(conflict) unless
+// the object there has exactly this ETag.
+struct Mode {
+  enum class Kind { overwrite, create, if_match };
+  Kind kind = Kind::overwrite;
+  std::string etag;
+  static Mode overwrite() { return {}; }
+  static Mode create() { return {Kind::create, {}}; }
+  static Mode if_match(std::string etag) { return {Kind::if_match, std::move(etag)}; }
+};
+
+// A backing that has no notion of an attribute (a folder has no storage class) ignores it, except mode,
+// length and expected, which every backing honours.
+struct WriteOptions {
+  Mode mode;
+  std::optional<std::uint64_t> length;  // exact; another number of bytes is Error(corrupt), nothing visible
+  std::optional<std::uint64_t> length_hint;  // a guess, for part sizes
+  std::vector<Digest> expected;              // compared before anything is visible: Error(corrupt)
+  std::string content_type, content_encoding, content_disposition, cache_control;
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, std::string> tags;
+  std::string storage_class, sse, kms_key_id;
+  // S3 only.
+  std::optional<std::uint64_t> part_bytes;
+  std::optional<int> max_parts_in_flight;
+  std::optional<bool> token;  // write the publish token that settles a lost answer; default true
+};
+
+// [first, last] both included, as HTTP has it; last absent: to the end; suffix: the last n bytes.
+struct Range {
+  std::optional<std::uint64_t> first, last, suffix;
+};
+
+struct ReadOptions {
+  std::optional<Range> range;
+  std::string if_match;
+  std::string version_id;
+};
+
+struct ListOptions {
+  std::string start_after;  // exclusive
+};
+
+struct RemoveOptions {
+  std::string if_match;
+};
+
+struct RemoveReport {
+  std::uint64_t removed = 0;
+  std::map<std::string, Error> errors;  // by key
+};
+
+}  // namespace penstock::store

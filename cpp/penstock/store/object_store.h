@@ -1,0 +1,80 @@
+// The one seam under files, bundles, delta and sync: named objects that appear whole or not at all.
+//
+// Threads:  a store is shared freely; what it opens belongs to one thread at a time.
+// Keys:     1..1,024 bytes of UTF-8 without NUL; a backing refuses what it cannot keep (a folder: "..").
+// Failure:  absence is Error(missing) from head, get; nullopt from find; success from remove.
+// One contract suite runs on every backing (tests/cpp/store/contract.h, penstock.testing).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "penstock/base/call.h"
+#include "penstock/store/object.h"
+#include "penstock/streams/sink.h"
+#include "penstock/streams/source.h"
+
+namespace penstock::store {
+
+// An object being read. meta() is of the version being read; its bytes is the whole object's, also for a
+// range.
+class ObjectSource : public Source {
+ public:
+  virtual const ObjectMeta& meta() const = 0;
+};
+
+// A lazy listing in ascending order of the keys' bytes.
+class Listing {
+ public:
+  virtual ~Listing() = default;
+  virtual std::optional<ObjectMeta> next() = 0;  // nullopt: the end
+};
+
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  virtual ObjectMeta head(std::string_view key, const Call& call = {});  // find, or Error(missing)
+  virtual std::optional<ObjectMeta> find(std::string_view key, const Call& call = {}) = 0;
+  bool exists(std::string_view key, const Call& call = {}) { return find(key, call).has_value(); }
+
+  virtual std::unique_ptr<ObjectSource> get(std::string_view key, const ReadOptions& options = {},
+                                            const Call& call = {}) = 0;
+
+  // Nothing is visible under `key` until the writer's finish() returns.
+  virtual std::unique_ptr<Sink> open_writer(std::string_view key, const WriteOptions& options = {},
+                                            const Call& call = {}) = 0;
+  // By default open_writer, write_from, finish.
+  virtual Receipt put(std::string_view key, Source& source, const WriteOptions& options = {},
+                      const Call& call = {});
+  virtual Receipt put(std::string_view key, Bytes bytes, const WriteOptions& options = {},
+                      const Call& call = {});
+
+  virtual std::unique_ptr<Listing> list(std::string_view prefix = {}, const ListOptions& options = {},
+                                        const Call& call = {}) = 0;
+  virtual void remove(std::string_view key, const RemoveOptions& options = {}, const Call& call = {}) = 0;
+  // By default one remove() a key. Errors of single keys are in the report.
+  virtual RemoveReport remove_many(std::span<const std::string> keys, const Call& call = {});
+
+  // By default the bytes stream through; the destination is written with the source's attributes and
+  // `options.mode`.
+  virtual Receipt copy(std::string_view from, std::string_view to, const WriteOptions& options = {},
+                       const Call& call = {});
+  // copy, check, then remove with if_match. If the remove fails both stay, and the error says so.
+  virtual Receipt move(std::string_view from, std::string_view to, const WriteOptions& options = {},
+                       const Call& call = {});
+
+  // The same client and credentials on another bucket. By default Error(refused).
+  virtual std::shared_ptr<ObjectStore> with_bucket(std::string_view bucket);
+
+  // Where `key` is, for people and receipts: s3://bucket/key, file:///path, memory:key.
+  virtual std::string location(std::string_view key) const = 0;
+};
+
+// 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).
+void check_key(std::string_view key);
+
+}  // namespace penstock::store

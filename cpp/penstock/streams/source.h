@@ -1,0 +1,47 @@
+// Where bytes come from: a file, an HTTP body, an S3 object, a stage over another Source.
+//
+// Life:     read() until it returns 0. Dying early closes what is underneath.
+// Threads:  one caller at a time; different sources are independent.
+// Memory:   none that grows with the stream: read() fills the caller's buffer.
+// Backpressure is nobody calling read(); there is no other flow control.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "penstock/base/bytes.h"
+
+namespace penstock {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // Fills some of `buffer` (not empty) and returns how much: 0 at the end and only at the end, however often
+  // asked. Waits for the first byte. A stream cut short is an Error, never an end.
+  virtual std::size_t read(MutableBytes buffer) = 0;
+
+  // Bytes still to come: exact, or unknown.
+  virtual std::optional<std::uint64_t> remaining() const { return std::nullopt; }
+
+  // Whether mark() and rewind() work.
+  virtual bool rewindable() const { return false; }
+
+  // Remembers this place; replaces the last mark. std::logic_error if not rewindable().
+  virtual void mark();
+
+  // Back to the mark: the same bytes again, or Error(conflict, code changed). std::logic_error without a
+  // mark.
+  virtual void rewind();
+
+ protected:
+  Source() = default;
+  Source(const Source&) = default;
+  Source& operator=(const Source&) = default;
+};
+
+// Fills `buffer` unless the stream ends first; returns how much.
+std::size_t read_full(Source& source, MutableBytes buffer);
+
+}  // namespace penstock

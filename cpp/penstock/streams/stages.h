@@ -1,0 +1,79 @@
+// The small stages: each wraps a Source, is a Source, and works in the caller's buffer.
+// They borrow the Source they wrap, which must outlive them.
+#pragma once
+
+#include <cstdint>
+
+#include "penstock/base/call.h"
+#include "penstock/streams/sink.h"
+#include "penstock/streams/source.h"
+
+namespace penstock {
+
+// Passes at most `max_bytes`; byte max_bytes + 1 is Error(refused, code too_large), side source.
+class Limit : public Source {
+ public:
+  Limit(Source& source, std::uint64_t max_bytes);
+  Limit(Source&& source, std::uint64_t max_bytes) = delete;
+  std::size_t read(MutableBytes buffer) override;
+  std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
+  bool rewindable() const override { return source_.rewindable(); }
+  void mark() override;
+  void rewind() override;
+
+ private:
+  Source& source_;
+  std::uint64_t max_bytes_, left_, marked_left_ = 0;
+};
+
+// Counts what passes.
+class Count : public Source {
+ public:
+  explicit Count(Source& source) : source_(source) {}
+  explicit Count(Source&& source) = delete;
+  std::size_t read(MutableBytes buffer) override;
+  std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
+  bool rewindable() const override { return source_.rewindable(); }
+  void mark() override;
+  void rewind() override;
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  Source& source_;
+  std::uint64_t bytes_ = 0, marked_bytes_ = 0;
+};
+
+// Also writes what passes to a sink, which the caller finishes or aborts. Not rewindable: a sink cannot
+// unwrite.
+class Tee : public Source {
+ public:
+  Tee(Source& source, Sink& sink) : source_(source), sink_(sink) {}
+  Tee(Source&& source, Sink& sink) = delete;
+  std::size_t read(MutableBytes buffer) override;
+  std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
+
+ private:
+  Source& source_;
+  Sink& sink_;
+};
+
+// Tells a Progress how far the bytes are: at most ten times a second, and once at the end.
+class Meter : public Source {
+ public:
+  Meter(Source& source, Progress* progress);  // nullptr: passes only
+  Meter(Source&& source, Progress* progress) = delete;
+  std::size_t read(MutableBytes buffer) override;
+  std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
+  bool rewindable() const override { return source_.rewindable(); }
+  void mark() override;
+  void rewind() override;
+
+ private:
+  Source& source_;
+  Progress* progress_;
+  ProgressReport report_;
+  std::uint64_t marked_bytes_ = 0;
+  SteadyTime last_{};
+};
+
+}  // namespace penstock
