@@ -24,11 +24,10 @@
 #include "penstock/base/workers.h"
 #include "penstock/http/address_policy.h"
 #include "penstock/http/request.h"
+#include "penstock/http/retry.h"
 #include "penstock/streams/source.h"
 
 namespace penstock::http {
-
-enum class RetryMode { standard, legacy };
 
 // s3.md 1.1. Spans in milliseconds so that tests can shrink them.
 struct ClientOptions {
