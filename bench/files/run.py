@@ -1,0 +1,239 @@
+"""Download + SHA-256 + upload, penstock beside its peers, in one run.
+
+Each peer is its own process, the peers take turns (round robin), and the figures are medians over the rounds: wall,
+CPU (user + sys) and peak resident memory as the kernel accounts them for the finished process. A wrong or missing
+digest, a short object, or an object whose bytes differ fails the run.
+
+    python bench/files/run.py [--scenario NAME ...] [--server NAME ...] [--peer NAME ...] [--rounds 5] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/bench"
+PEERS = Path(__file__).parent / "peers"
+BUCKET = "bench"
+KEYS = ("testkey", "testsecret123")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    count: int
+    size: int  # bytes
+    concurrency: int
+
+
+SCENARIOS = {
+    "1x2GiB": Scenario(1, 2 << 30, 1),
+    "10x512MiB": Scenario(10, 512 << 20, 10),
+    "2000x64KiB": Scenario(2000, 64 << 10, 32),
+    "smoke": Scenario(3, 20_000_000, 3),
+}
+
+
+def commands() -> dict[str, list[str]]:
+    bench_python = str(BUILD / "venv/bin/python")
+    penstock_python = str(ROOT / ".venv/bin/python")
+    return {
+        "floor": [str(BUILD / "bench/bench_floor")],
+        "penstock": [penstock_python, str(PEERS / "penstock_peer.py")],
+        "boto3-classic": [bench_python, str(PEERS / "boto3_peer.py"), "classic"],
+        "boto3-unsigned": [bench_python, str(PEERS / "boto3_peer.py"), "unsigned"],
+        "boto3-crt": [bench_python, str(PEERS / "boto3_crt_peer.py")],
+        "obstore": [bench_python, str(PEERS / "obstore_peer.py")],
+        "node": ["node", str(BUILD / "node/node_peer.mjs")],
+    }
+
+
+@dataclass
+class Run:
+    wall: float  # seconds
+    cpu: float  # seconds, user + sys
+    rss: float  # MiB, peak
+
+
+def origin_digests(scenario: Scenario) -> list[str]:
+    """What the origin serves, hashed by hashlib: the judge of every peer's digest."""
+    with sink() as origin:
+        digests = []
+        for number in range(scenario.count):
+            sha256 = hashlib.sha256()
+            with urllib.request.urlopen(f"{origin}/bytes/{scenario.size}/{number}") as body:
+                while chunk := body.read(1 << 20):
+                    sha256.update(chunk)
+            digests.append(sha256.hexdigest())
+        return digests
+
+
+class sink:
+    """The byte origin and sink as a child process."""
+
+    def __enter__(self) -> str:
+        self.process = subprocess.Popen([BUILD / "bench/bench_sink"], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        return f"http://127.0.0.1:{self.process.stdout.readline().split()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def measure(name: str, scenario: Scenario, origin: str, endpoint: str) -> tuple[Run, dict[str, str]]:
+    arguments = [origin, endpoint, BUCKET, str(scenario.count), str(scenario.size), str(scenario.concurrency)]
+    with tempfile.TemporaryFile("w+") as output:
+        begun = time.monotonic()
+        process = subprocess.Popen(commands()[name] + arguments, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - begun
+        if process.returncode != 0:
+            sys.exit(f"{name} failed with exit status {process.returncode}")
+        output.seek(0)
+        digests = dict(line.split() for line in output.read().splitlines())
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), digests
+
+
+def check(name: str, scenario: Scenario, expected: list[str], digests: dict[str, str]) -> None:
+    wrong = [f"{name}-{i}" for i, digest in enumerate(expected) if digests.get(f"{name}-{i}") != digest]
+    if wrong:
+        sys.exit(f"{name}: wrong or missing digests for {wrong[:5]}")
+
+
+def check_taken(name: str, scenario: Scenario, endpoint: str) -> None:
+    with urllib.request.urlopen(f"{endpoint}/_taken") as answer:
+        taken = json.load(answer)
+    short = [key for i in range(scenario.count) if taken.get(key := f"{BUCKET}/{name}-{i}") != scenario.size]
+    if short:
+        sys.exit(f"{name}: the sink got another number of bytes for {short[:5]}")
+    urllib.request.urlopen(f"{endpoint}/_clear").close()
+
+
+def check_stored(name: str, scenario: Scenario, expected: list[str], endpoint: str) -> None:
+    """Reads the objects back by boto3 and hashes them (a sample of 20 where there are many)."""
+    program = (
+        "import boto3,hashlib,sys\n"
+        "c=boto3.client('s3',endpoint_url=sys.argv[1],region_name='us-east-1',aws_access_key_id=sys.argv[2],"
+        "aws_secret_access_key=sys.argv[3])\n"
+        "for k in sys.argv[5:]:\n"
+        " h=hashlib.sha256()\n"
+        " for b in c.get_object(Bucket=sys.argv[4],Key=k)['Body'].iter_chunks(1<<20): h.update(b)\n"
+        " print(k,h.hexdigest()); c.delete_object(Bucket=sys.argv[4],Key=k)\n"
+    )
+    numbers = random.Random(1).sample(range(scenario.count), min(20, scenario.count))
+    keys = [f"{name}-{i}" for i in numbers]
+    python = str(BUILD / "venv/bin/python")
+    output = subprocess.run(
+        [python, "-c", program, endpoint, *KEYS, BUCKET, *keys], check=True, capture_output=True, text=True
+    ).stdout
+    stored = dict(line.split() for line in output.splitlines())
+    wrong = [f"{name}-{i}" for i in numbers if stored.get(f"{name}-{i}") != expected[i]]
+    if wrong:
+        sys.exit(f"{name}: the stored objects differ: {wrong[:5]}")
+
+
+def create_bucket(endpoint: str) -> None:
+    program = (
+        "import boto3,sys\n"
+        "c=boto3.client('s3',endpoint_url=sys.argv[1],region_name='us-east-1',aws_access_key_id=sys.argv[2],"
+        "aws_secret_access_key=sys.argv[3])\n"
+        "if sys.argv[4] not in [b['Name'] for b in c.list_buckets()['Buckets']]: c.create_bucket(Bucket=sys.argv[4])\n"
+    )
+    subprocess.run([str(BUILD / "venv/bin/python"), "-c", program, endpoint, *KEYS, BUCKET], check=True)
+
+
+def rounds(peers: list[str], count: int) -> Iterator[tuple[int, str]]:
+    """Round robin, one warm-up round first (number 0)."""
+    for number in range(count + 1):
+        for peer in peers:
+            yield number, peer
+
+
+def bench(scenario_name: str, server: str, endpoint: str | None, peers: list[str], count: int) -> dict[str, object]:
+    scenario = SCENARIOS[scenario_name]
+    expected = origin_digests(scenario)
+    runs: dict[str, list[Run]] = {peer: [] for peer in peers}
+    if endpoint:
+        create_bucket(endpoint)
+    with sink() as origin:
+        target = endpoint or origin
+        for number, peer in rounds(peers, count):
+            run, digests = measure(peer, scenario, origin, target)
+            check(peer, scenario, expected, digests)
+            if endpoint is None:
+                check_taken(peer, scenario, origin)
+            elif number == 0:
+                check_stored(peer, scenario, expected, endpoint)
+            if number > 0:
+                runs[peer].append(run)
+            print(f"  {scenario_name} {server} round {number} {peer}: {run.wall:.2f} s wall, {run.cpu:.2f} s CPU, "
+                  f"{run.rss:.0f} MiB", file=sys.stderr)  # fmt: skip
+    return {"scenario": scenario_name, "server": server, "rounds": count,
+            "peers": {peer: summary(runs[peer]) for peer in peers}}  # fmt: skip
+
+
+def summary(runs: list[Run]) -> dict[str, object]:
+    medians = {field: round(statistics.median(getattr(run, field) for run in runs), 3) for field in ("wall", "cpu", "rss")}
+    return medians | {"runs": [asdict(run) for run in runs]}
+
+
+def table(result: dict[str, object]) -> str:
+    peers: dict[str, dict[str, float]] = result["peers"]  # type: ignore[assignment]
+    base = peers.get("floor")
+    lines = [f"\n{result['scenario']} into {result['server']}, medians of {result['rounds']}",
+             f"{'peer':16}{'wall s':>9}{'x floor':>9}{'CPU s':>9}{'x floor':>9}{'peak MiB':>10}"]  # fmt: skip
+    for name, peer in peers.items():
+        wall, cpu = (f"{peer[f] / base[f]:.2f}" if base else "-" for f in ("wall", "cpu"))
+        lines.append(f"{name:16}{peer['wall']:9.2f}{wall:>9}{peer['cpu']:9.2f}{cpu:>9}{peer['rss']:10.0f}")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, object]:
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.processor())  # fmt: skip
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return {"cpu": model, "cores": os.cpu_count(), "memory_mib": memory, "kernel": platform.release(),
+            "python": platform.python_version()}  # fmt: skip
+
+
+def endpoints() -> dict[str, str | None]:
+    """The sink, and the servers PENSTOCK_TEST_S3 names ("versitygw=http://... minio=http://...")."""
+    named = dict(pair.split("=", 1) for pair in os.environ.get("PENSTOCK_TEST_S3", "").split())
+    return {"sink": None, **named}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenario", nargs="+", default=["1x2GiB", "10x512MiB", "2000x64KiB"], choices=SCENARIOS)
+    parser.add_argument("--server", nargs="+", default=list(endpoints()))
+    parser.add_argument("--peer", nargs="+", default=list(commands()), choices=commands())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=ROOT / "bench/results/files.json")
+    options = parser.parse_args()
+    results = []
+    for scenario in options.scenario:
+        for server in options.server:
+            results.append(bench(scenario, server, endpoints()[server], options.peer, options.rounds))
+            print(table(results[-1]), flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
+    print(f"\nwritten: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
