@@ -37,21 +37,22 @@ std::string_view to_string(Side side);
 class Error;
 
 // What is known besides the kind. Empty, zero or nullopt means "not known" or "does not apply".
+// Every member is initialised, so that {.doing = .., .code = ..} may leave out the rest.
 struct Facts {
   Side side = Side::none;
-  std::string doing;       // the step, as a verb phrase: "GET", "upload part 3", "open"
-  std::string subject;     // what it was done to: a URL without query and userinfo, s3://bucket/key, a path
-  int status = 0;          // HTTP status
-  std::string code;        // the far end's or our own machine-readable code: "NoSuchKey", "deadline", "tls"
-  std::string request_id;  // x-amz-request-id
-  std::string host_id;     // x-amz-id-2
-  int attempts = 0;        // tries made, the first included
-  std::optional<std::chrono::milliseconds> retry_after;
+  std::string doing{};       // the step, as a verb phrase: "GET", "upload part 3", "open"
+  std::string subject{};     // what it was done to: a URL without query and userinfo, s3://bucket/key, a path
+  int status = 0;            // HTTP status
+  std::string code{};        // the far end's or our own machine-readable code: "NoSuchKey", "deadline", "tls"
+  std::string request_id{};  // x-amz-request-id
+  std::string host_id{};     // x-amz-id-2
+  int attempts = 0;          // tries made, the first included
+  std::optional<std::chrono::milliseconds> retry_after{};
   std::uint64_t bytes_done = 0;
   bool quota_exhausted = false;
-  std::string upload_id;               // an upload that may be left open
-  std::string expected, actual;        // corrupt: the two values that differ
-  std::shared_ptr<const Error> cause;  // the first failure under this one
+  std::string upload_id{};               // an upload that may be left open
+  std::string expected{}, actual{};      // corrupt: the two values that differ
+  std::shared_ptr<const Error> cause{};  // the first failure under this one
 };
 
 class Error : public std::exception {

@@ -23,13 +23,14 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  // Runs `job` on some thread, now or when one is free. `job` must not throw.
+  // Runs `job` on some thread, now or when one is free. `job` must not throw. Throws Error(busy) only if
+  // there is no thread and the system gives none.
   void run(std::function<void()> job);
   std::size_t threads() const;
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace penstock
