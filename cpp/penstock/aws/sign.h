@@ -30,9 +30,12 @@ struct SignedRequest {
   std::string canonical_request, string_to_sign, signature;
 };
 
+// Anonymous credentials: the request as it goes on the wire, unsigned. Empty keys: Error(denied).
 SignedRequest sign(const SignInput& input, const Credentials& credentials);
 
-// `expires` 1..604,800 s and within the life of temporary keys, else Error(refused).
+// A link that carries its signature in the query. `expires` is 1..604,800 s and within the life of temporary
+// keys, else Error(refused). `headers` become part of the signature: who uses the link must send them.
+SignedRequest presigned(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires);
 std::string presign(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires);
 
 }  // namespace penstock::aws
