@@ -35,7 +35,7 @@ enum class TransferState { pending, downloading, verifying, publishing, complete
 struct ProgressReport {
   TransferState state = TransferState::pending;
   std::uint64_t bytes_done = 0;
-  std::optional<std::uint64_t> bytes_total;
+  std::optional<std::uint64_t> bytes_total{};
   int attempt = 1;
   int resumes = 0;
 };
@@ -49,8 +49,8 @@ class Progress {
 };
 
 struct Call {
-  std::stop_token stop;
-  Deadline deadline;
+  std::stop_token stop{};
+  Deadline deadline{};
   Progress* progress = nullptr;  // borrowed; must outlive the call and whatever it opened
 };
 

@@ -40,42 +40,42 @@ struct Mode {
 // A backing that has no notion of an attribute (a folder has no storage class) ignores it, except mode,
 // length and expected, which every backing honours.
 struct WriteOptions {
-  Mode mode;
-  std::optional<std::uint64_t> length;  // exact; another number of bytes is Error(corrupt), nothing visible
-  std::optional<std::uint64_t> length_hint;  // a guess, for part sizes
-  std::vector<Digest> expected;              // compared before anything is visible: Error(corrupt)
-  std::string content_type, content_encoding, content_disposition, cache_control;
-  std::map<std::string, std::string> metadata;
-  std::map<std::string, std::string> tags;
-  std::string storage_class, sse, kms_key_id;
+  Mode mode{};
+  std::optional<std::uint64_t> length{};  // exact; another number of bytes is Error(corrupt), nothing visible
+  std::optional<std::uint64_t> length_hint{};  // a guess, for part sizes
+  std::vector<Digest> expected{};              // compared before anything is visible: Error(corrupt)
+  std::string content_type{}, content_encoding{}, content_disposition{}, cache_control{};
+  std::map<std::string, std::string> metadata{};
+  std::map<std::string, std::string> tags{};
+  std::string storage_class{}, sse{}, kms_key_id{};
   // S3 only.
-  std::optional<std::uint64_t> part_bytes;
-  std::optional<int> max_parts_in_flight;
-  std::optional<bool> token;  // write the publish token that settles a lost answer; default true
+  std::optional<std::uint64_t> part_bytes{};
+  std::optional<int> max_parts_in_flight{};
+  std::optional<bool> token{};  // write the publish token that settles a lost answer; default true
 };
 
 // [first, last] both included, as HTTP has it; last absent: to the end; suffix: the last n bytes.
 struct Range {
-  std::optional<std::uint64_t> first, last, suffix;
+  std::optional<std::uint64_t> first{}, last{}, suffix{};
 };
 
 struct ReadOptions {
-  std::optional<Range> range;
-  std::string if_match;
-  std::string version_id;
+  std::optional<Range> range{};
+  std::string if_match{};
+  std::string version_id{};
 };
 
 struct ListOptions {
-  std::string start_after;  // exclusive
+  std::string start_after{};  // exclusive
 };
 
 struct RemoveOptions {
-  std::string if_match;
+  std::string if_match{};
 };
 
 struct RemoveReport {
   std::uint64_t removed = 0;
-  std::map<std::string, Error> errors;  // by key
+  std::map<std::string, Error> errors{};  // by key
 };
 
 }  // namespace penstock::store

@@ -1,0 +1,48 @@
+// A file being written under a hidden name, which becomes visible whole or not at all.
+//
+// Life:     write()*, then publish() or discard(). Dying unpublished discards. A process that is killed
+// leaves
+//           at most the hidden file, never a visible one.
+// Threads:  one caller at a time.
+// Memory:   none: bytes go straight to the system.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "penstock/base/bytes.h"
+#include "penstock/disk/descriptor.h"
+#include "penstock/disk/folder.h"
+#include "penstock/disk/publish.h"
+
+namespace penstock::disk {
+
+class StagedFile {
+ public:
+  // Rights are 0666 less the umask. Error(refused) for a name that is not one plain component.
+  StagedFile(const Folder& folder, std::string_view name);
+  ~StagedFile() { discard(); }
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+
+  void write(Bytes bytes);
+  // fsync, `before_rename` (if given), rename, fsync of the folder. What `before_rename` throws leaves
+  // nothing visible; what it returns is held until the rename is done, such as a lock.
+  void publish(Existing existing, const std::function<std::shared_ptr<void>()>& before_rename = {});
+  void discard() noexcept;
+
+  int fd() const { return file_.get(); }  // for attributes and times; closed by publish and discard
+  std::string path() const { return folder_.path_of(name_); }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  Folder folder_;
+  std::string name_, staged_;
+  Descriptor file_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace penstock::disk
