@@ -1,0 +1,138 @@
+#include "penstock/s3/verbs.h"
+
+#include "penstock/base/error.h"
+#include "penstock/streams/hash.h"
+
+namespace penstock::s3 {
+namespace {
+
+http::Request request(const char* method, std::string url) {
+  http::Request made;
+  made.method = method;
+  made.url = std::move(url);
+  return made;
+}
+
+Query upload_query(const UploadName& upload) {
+  return {{"uploadId", upload.upload_id}};
+}
+
+http::Request with_xml(http::Request made, std::string body) {
+  made.headers.add("content-type", "application/xml");
+  made.body = http::text_payload(std::move(body));
+  return made;
+}
+
+}  // namespace
+
+http::Request head_bucket(const Address& at) {
+  return request("HEAD", at.bucket_url());
+}
+
+http::Request head_object(const Address& at, std::string_view key) {
+  http::Request made = request("HEAD", at.object_url(key));
+  made.headers.add("x-amz-checksum-mode", "ENABLED");
+  return made;
+}
+
+http::Request get_object(const Address& at, std::string_view key, const store::ReadOptions& options) {
+  Query query;
+  if (!options.version_id.empty()) query.emplace_back("versionId", options.version_id);
+  http::Request made = request("GET", at.object_url(key, query));
+  made.headers.add("x-amz-checksum-mode", "ENABLED");
+  if (options.range) made.headers.add("range", range_header(*options.range));
+  if (!options.if_match.empty()) made.headers.add("if-match", options.if_match);
+  return made;
+}
+
+http::Request put_object(const Address& at, std::string_view key, http::Headers headers, PayloadPtr body) {
+  http::Request made = request("PUT", at.object_url(key));
+  made.headers = std::move(headers);
+  made.body = std::move(body);
+  return made;
+}
+
+http::Request delete_object(const Address& at, std::string_view key, std::string_view if_match) {
+  http::Request made = request("DELETE", at.object_url(key));
+  if (!if_match.empty()) made.headers.add("if-match", std::string{if_match});
+  return made;
+}
+
+http::Request delete_objects(const Address& at, std::span<const std::string> keys) {
+  std::string body = delete_body(keys);
+  Hasher md5{Algorithm::md5};
+  md5.update(as_bytes(body));
+  http::Request made = request("POST", at.bucket_url({{"delete", ""}}));
+  made.headers.add("content-md5", md5.digest().base64());
+  return with_xml(std::move(made), std::move(body));
+}
+
+http::Request list_objects_v2(const Address& at, const ListQuery& query) {
+  Query fields{{"list-type", "2"}, {"max-keys", "1000"}, {"encoding-type", "url"}, {"prefix", query.prefix}};
+  if (!query.token.empty()) {
+    fields.emplace_back("continuation-token", query.token);
+  } else if (!query.start_after.empty()) {
+    fields.emplace_back("start-after", query.start_after);
+  }
+  return request("GET", at.bucket_url(fields));
+}
+
+http::Request list_objects_v1(const Address& at, std::string_view prefix, std::string_view marker) {
+  return request("GET", at.bucket_url({{"max-keys", "1000"},
+                                       {"encoding-type", "url"},
+                                       {"prefix", std::string{prefix}},
+                                       {"marker", std::string{marker}}}));
+}
+
+http::Request create_upload(const Address& at, std::string_view key, http::Headers headers) {
+  http::Request made = request("POST", at.object_url(key, {{"uploads", ""}}));
+  made.headers = std::move(headers);
+  return made;
+}
+
+http::Request upload_part(const Address& at, const UploadName& upload, int number, http::Headers headers,
+                          PayloadPtr body) {
+  Query query = upload_query(upload);
+  query.emplace_back("partNumber", std::to_string(number));
+  http::Request made = request("PUT", at.object_url(upload.key, query));
+  made.headers = std::move(headers);
+  made.body = std::move(body);
+  return made;
+}
+
+http::Request complete_upload(const Address& at, const UploadName& upload,
+                              std::span<const CompletedPart> parts, http::Headers headers) {
+  http::Request made = request("POST", at.object_url(upload.key, upload_query(upload)));
+  made.headers = std::move(headers);
+  return with_xml(std::move(made), complete_body(parts));
+}
+
+http::Request abort_upload(const Address& at, const UploadName& upload) {
+  return request("DELETE", at.object_url(upload.key, upload_query(upload)));
+}
+
+http::Request list_parts(const Address& at, const UploadName& upload, int after) {
+  Query query = upload_query(upload);
+  query.emplace_back("max-parts", "1000");
+  if (after > 0) query.emplace_back("part-number-marker", std::to_string(after));
+  return request("GET", at.object_url(upload.key, query));
+}
+
+http::Request list_uploads(const Address& at, std::string_view prefix, const UploadPage& after) {
+  Query query{{"uploads", ""}, {"prefix", std::string{prefix}}, {"max-uploads", "1000"}};
+  // Uploads of one key may fill a page: only the pair of markers gets past it.
+  if (!after.next_key.empty()) query.emplace_back("key-marker", after.next_key);
+  if (!after.next_upload_id.empty()) query.emplace_back("upload-id-marker", after.next_upload_id);
+  return request("GET", at.bucket_url(query));
+}
+
+std::string range_header(const store::Range& range) {
+  if (range.suffix && !range.first && !range.last) return "bytes=-" + std::to_string(*range.suffix);
+  const bool forward = !range.last || (range.first && *range.first <= *range.last);
+  if (range.suffix || !range.first || !forward) {
+    throw Error{Kind::refused, "a range is first and last (first <= last), or first alone, or a suffix"};
+  }
+  return "bytes=" + std::to_string(*range.first) + "-" + (range.last ? std::to_string(*range.last) : "");
+}
+
+}  // namespace penstock::s3

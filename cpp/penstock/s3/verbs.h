@@ -1,0 +1,47 @@
+// S3's requests, one function a verb: pure, nothing is sent here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "penstock/http/request.h"
+#include "penstock/s3/address.h"
+#include "penstock/s3/xml.h"
+#include "penstock/store/object.h"
+
+namespace penstock::s3 {
+
+using PayloadPtr = std::shared_ptr<const http::Payload>;
+
+http::Request head_bucket(const Address& at);
+http::Request head_object(const Address& at, std::string_view key);
+http::Request get_object(const Address& at, std::string_view key, const store::ReadOptions& options);
+http::Request put_object(const Address& at, std::string_view key, http::Headers headers, PayloadPtr body);
+http::Request delete_object(const Address& at, std::string_view key, std::string_view if_match);
+http::Request delete_objects(const Address& at, std::span<const std::string> keys);  // with Content-MD5
+
+struct ListQuery {
+  std::string prefix, start_after, token;
+};
+http::Request list_objects_v2(const Address& at, const ListQuery& query);
+http::Request list_objects_v1(const Address& at, std::string_view prefix, std::string_view marker);
+
+struct UploadName {
+  std::string key, upload_id;
+};
+http::Request create_upload(const Address& at, std::string_view key, http::Headers headers);
+http::Request upload_part(const Address& at, const UploadName& upload, int number, http::Headers headers,
+                          PayloadPtr body);
+http::Request complete_upload(const Address& at, const UploadName& upload,
+                              std::span<const CompletedPart> parts, http::Headers headers);
+http::Request abort_upload(const Address& at, const UploadName& upload);
+http::Request list_parts(const Address& at, const UploadName& upload, int after);
+http::Request list_uploads(const Address& at, std::string_view prefix, const UploadPage& after);
+
+// "bytes=0-99", "bytes=100-", "bytes=-5". Throws Error(refused) on a range that is none.
+std::string range_header(const store::Range& range);
+
+}  // namespace penstock::s3

@@ -1,0 +1,81 @@
+// S3's XML answers read whole, and the two bodies we send.
+//
+// Every reader throws Error(corrupt) on what is not that document. White-space-only keys are kept. Keys are
+// url-decoded only where the answer says (EncodingType) that they are encoded: some servers ignore the wish.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "penstock/base/call.h"
+
+namespace penstock::s3 {
+
+struct ListedObject {
+  std::string key, etag, storage_class;
+  std::uint64_t bytes = 0;
+  std::optional<WallTime> last_modified;
+};
+
+struct ObjectPage {
+  std::vector<ListedObject> objects;
+  bool truncated = false;
+  std::string next_token;  // v2
+};
+
+struct ListedPart {
+  int number = 0;
+  std::uint64_t bytes = 0;
+  std::string etag, crc64nvme;  // base64; "" if the server keeps none
+};
+
+struct PartPage {
+  std::vector<ListedPart> parts;
+  bool truncated = false;
+  int next_marker = 0;
+};
+
+struct ListedUpload {
+  std::string key, upload_id;
+  std::optional<WallTime> initiated;
+};
+
+struct UploadPage {
+  std::vector<ListedUpload> uploads;
+  bool truncated = false;
+  std::string next_key, next_upload_id;
+};
+
+struct CompleteResult {
+  std::string etag, crc64nvme, checksum_type;
+};
+
+struct DeleteFailure {
+  std::string key, code, message;
+};
+
+ObjectPage parse_objects(std::string_view xml);
+PartPage parse_parts(std::string_view xml);
+UploadPage parse_uploads(std::string_view xml);
+std::string parse_upload_id(std::string_view xml);
+CompleteResult parse_complete(std::string_view xml);
+std::vector<DeleteFailure> parse_delete(std::string_view xml);
+
+// "2026-11-21T14:48:00.000Z", the fraction left out; nullopt for anything else.
+std::optional<WallTime> parse_iso_time(std::string_view text);
+
+struct CompletedPart {
+  int number = 0;
+  std::string etag;
+};
+std::string complete_body(std::span<const CompletedPart> parts);
+
+// Whether XML 1.0 can carry `key` at all: CR, LF and TAB as character references, other controls not.
+bool xml_can_carry(std::string_view key);
+std::string delete_body(std::span<const std::string> keys);
+
+}  // namespace penstock::s3
