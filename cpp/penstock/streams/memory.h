@@ -47,7 +47,8 @@ class MemorySink : public Sink {
   bool finished_ = false, aborted_ = false;
 };
 
-// Gives at most `step` bytes a read, as a slow network does; then, at `break_at`, throws what it was given.
+// Gives at most `step` bytes a read, as a slow network does. At `break_at` it throws what it was given, once:
+// a source that is read on or rewound after that passes everything.
 class SlowSource : public Source {
  public:
   SlowSource(Source& source, std::size_t step) : source_(source), step_(step) {}

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 
 #include "penstock/base/call.h"
+#include "penstock/base/clock.h"
 #include "penstock/streams/sink.h"
 #include "penstock/streams/source.h"
 
@@ -57,11 +60,13 @@ class Tee : public Source {
   Sink& sink_;
 };
 
-// Tells a Progress how far the bytes are: at most ten times a second, and once at the end.
+// Tells a Progress how far the bytes are: at most ten times a second, and once at the end. What is reported
+// never falls: bytes read again after a rewind do not count until they are new.
 class Meter : public Source {
  public:
-  Meter(Source& source, Progress* progress);  // nullptr: passes only
-  Meter(Source&& source, Progress* progress) = delete;
+  // Without a progress it only passes bytes on.
+  Meter(Source& source, Progress* progress, std::shared_ptr<const Clock> clock = Clock::system());
+  Meter(Source&& source, Progress* progress, std::shared_ptr<const Clock> clock = Clock::system()) = delete;
   std::size_t read(MutableBytes buffer) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
@@ -71,9 +76,11 @@ class Meter : public Source {
  private:
   Source& source_;
   Progress* progress_;
+  std::shared_ptr<const Clock> clock_;
   ProgressReport report_;
-  std::uint64_t marked_bytes_ = 0;
-  SteadyTime last_{};
+  std::uint64_t bytes_ = 0, marked_bytes_ = 0;
+  std::optional<SteadyTime> last_report_;
+  bool ended_ = false;
 };
 
 }  // namespace penstock
