@@ -1,0 +1,319 @@
+#include "penstock/streams/pipe.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "penstock/base/wait.h"
+
+namespace penstock {
+namespace {
+
+using Lock = std::unique_lock<std::mutex>;
+using Callback = std::function<void()>;
+
+Error reader_gone() {
+  return {
+      Kind::cancelled, "the reader of the pipe is gone", {.side = Side::sink, .doing = "write to a pipe"}};
+}
+
+Error writer_gave_up(Kind kind, std::string_view why) {
+  return {kind,
+          "the writer of the pipe gave up: " + std::string{why},
+          {.side = Side::source, .doing = "read from a pipe"}};
+}
+
+}  // namespace
+
+// Copies run with the mutex let go: the reader alone moves bytes out of the filled part, the writer alone
+// into the free part, and the borders between them move only under the mutex.
+//
+// A reader that waits on an empty ring lends its buffer, and the writer fills that first: such a byte is
+// copied once, not twice, and until the reader has woken up further writes go the same way.
+struct PipeWriter::Ring {
+  Ring(std::size_t bytes, Call given, const std::shared_ptr<Budget>& budget)
+      : capacity(std::max<std::size_t>(bytes, 1)),
+        call(std::move(given)),
+        charge(budget->overdraw(capacity)),
+        memory(std::make_unique_for_overwrite<std::byte[]>(capacity)) {}
+
+  std::size_t room() const { return capacity - size; }
+  bool ended() const { return finished || failure; }
+  bool readable() const { return lent_filled > 0 || size > 0 || ended(); }
+  bool writable(std::size_t at_least) const {
+    return reader_closed || room() >= std::min(at_least, capacity);
+  }
+
+  void require_open() const;
+  std::size_t put(Lock& lock, Bytes bytes);
+  std::size_t take(Lock& lock, MutableBytes buffer);
+  std::size_t read_waiting(Lock& lock, MutableBytes buffer);
+  void end(std::optional<Error> with) noexcept;
+  void tell_reader(Lock& lock);
+  void tell_writer(Lock& lock);
+
+  const std::size_t capacity;
+  const Call call;
+  const Charge charge;
+  const std::unique_ptr<std::byte[]> memory;
+
+  std::mutex mutex;
+  std::size_t begin = 0, size = 0;  // of the unread bytes
+  std::uint64_t written = 0;
+  bool finished = false, reader_closed = false;
+  std::optional<Error> failure;
+
+  MutableBytes lent;  // a waiting reader's buffer; empty unless it waits
+  std::size_t lent_filled = 0;
+  bool reader_waits = false, writer_waits = false;
+  std::size_t writer_wants = 0;
+  std::condition_variable_any data_came, room_came;
+  Callback on_data, on_room;
+  std::size_t on_room_wants = 0;
+
+ private:
+  std::size_t fill_lent(Bytes bytes);
+  void copy_in(std::size_t to, Bytes bytes);
+  void copy_out(std::size_t from, MutableBytes bytes) const;
+};
+
+void PipeWriter::Ring::copy_in(std::size_t to, Bytes bytes) {
+  const std::size_t straight = std::min(bytes.size(), capacity - to);
+  std::memcpy(memory.get() + to, bytes.data(), straight);
+  std::memcpy(memory.get(), bytes.data() + straight, bytes.size() - straight);
+}
+
+void PipeWriter::Ring::copy_out(std::size_t from, MutableBytes bytes) const {
+  const std::size_t straight = std::min(bytes.size(), capacity - from);
+  std::memcpy(bytes.data(), memory.get() + from, straight);
+  std::memcpy(bytes.data() + straight, memory.get(), bytes.size() - straight);
+}
+
+// What a writer may rely on before it writes or finishes.
+void PipeWriter::Ring::require_open() const {
+  if (reader_closed) throw reader_gone();
+  if (ended()) throw std::logic_error{"a pipe that has ended is written to"};
+}
+
+// Under the mutex: the reader must not leave while its buffer is written to.
+std::size_t PipeWriter::Ring::fill_lent(Bytes bytes) {
+  if (size > 0) return 0;  // the ring's bytes come first
+  const std::size_t count = std::min(bytes.size(), lent.size() - lent_filled);
+  if (count > 0) std::memcpy(lent.data() + lent_filled, bytes.data(), count);
+  lent_filled += count;
+  return count;
+}
+
+// Puts in what fits now; returns how much. Leaves `lock` unlocked if it told the reader.
+std::size_t PipeWriter::Ring::put(Lock& lock, Bytes bytes) {
+  const std::size_t straight = fill_lent(bytes);
+  const Bytes rest = bytes.subspan(straight, std::min(bytes.size() - straight, room()));
+  if (!rest.empty()) {
+    const std::size_t to = (begin + size) % capacity;
+    lock.unlock();
+    copy_in(to, rest);
+    lock.lock();
+    size += rest.size();
+  }
+  const std::size_t count = straight + rest.size();
+  written += count;
+  if (count > 0) tell_reader(lock);
+  return count;
+}
+
+// Takes out what is there, perhaps the end. Leaves `lock` unlocked if it told the writer.
+std::size_t PipeWriter::Ring::take(Lock& lock, MutableBytes buffer) {
+  const std::size_t count = std::min(buffer.size(), size);
+  if (count == 0) {
+    if (failure) throw *failure;
+    return 0;
+  }
+  const std::size_t from = begin;
+  lock.unlock();
+  copy_out(from, buffer.first(count));
+  lock.lock();
+  begin = (begin + count) % capacity;
+  size -= count;
+  tell_writer(lock);
+  return count;
+}
+
+std::size_t PipeWriter::Ring::read_waiting(Lock& lock, MutableBytes buffer) {
+  lent = buffer;
+  lent_filled = 0;
+  reader_waits = true;
+  struct TakeBack {
+    Ring& ring;
+    ~TakeBack() {
+      ring.lent = {};
+      ring.lent_filled = 0;
+      ring.reader_waits = false;
+    }
+  } take_back{*this};
+  try {
+    base::wait(data_came, lock, call, "read from a pipe", [this] { return readable(); });
+  } catch (...) {
+    // The hook threw while bytes came in: they are lost with the buffer, so nobody may read on behind them.
+    if (lent_filled > 0) {
+      failure = Error{Kind::lost, "an interrupted read lost its bytes", {.side = Side::source}};
+      reader_closed = true;
+    }
+    throw;
+  }
+  return lent_filled;
+}
+
+// Unlocks and wakes the reader if it waits for what has just happened.
+void PipeWriter::Ring::tell_reader(Lock& lock) {
+  const bool wake = std::exchange(reader_waits, false);
+  const Callback callback = std::exchange(on_data, nullptr);
+  if (!wake && !callback) return;
+  lock.unlock();
+  if (wake) data_came.notify_one();
+  if (callback) callback();
+}
+
+// Unlocks and wakes the writer if there is now as much room as it waits for.
+void PipeWriter::Ring::tell_writer(Lock& lock) {
+  const bool wake = writer_waits && writable(writer_wants);
+  if (wake) writer_waits = false;
+  Callback callback;
+  if (on_room && writable(on_room_wants)) callback = std::exchange(on_room, nullptr);
+  if (!wake && !callback) return;
+  lock.unlock();
+  if (wake) room_came.notify_one();
+  if (callback) callback();
+}
+
+void PipeWriter::Ring::end(std::optional<Error> with) noexcept {
+  Lock lock{mutex};
+  if (ended()) return;
+  finished = !with;
+  failure = std::move(with);
+  const Callback dropped = std::exchange(on_room, nullptr);
+  tell_reader(lock);
+}
+
+PipeWriter::PipeWriter(std::shared_ptr<Ring> ring) : ring_(std::move(ring)) {}
+PipeWriter::PipeWriter(PipeWriter&&) noexcept = default;
+
+PipeWriter& PipeWriter::operator=(PipeWriter&& other) noexcept {
+  PipeWriter former{std::move(*this)};
+  ring_ = std::move(other.ring_);
+  return *this;
+}
+
+PipeWriter::~PipeWriter() {
+  if (ring_) ring_->end(writer_gave_up(Kind::lost, "it died unfinished"));
+}
+
+void PipeWriter::write(Bytes bytes) {
+  base::check(ring_->call, "write to a pipe");
+  Lock lock{ring_->mutex};
+  while (true) {
+    ring_->require_open();
+    bytes = bytes.subspan(ring_->put(lock, bytes));
+    if (bytes.empty()) return;
+    if (!lock.owns_lock()) lock.lock();
+    // Half a ring: a writer woken for every byte that is read would run as often as the reader does.
+    ring_->writer_wants = std::min(bytes.size(), (ring_->capacity + 1) / 2);
+    ring_->writer_waits = true;
+    base::wait(ring_->room_came, lock, ring_->call, "write to a pipe",
+               [this] { return ring_->writable(ring_->writer_wants); });
+    ring_->writer_waits = false;
+  }
+}
+
+Receipt PipeWriter::finish() {
+  {
+    const std::lock_guard lock{ring_->mutex};
+    // A reader that knew the length may close before it was told the end.
+    if (!ring_->reader_closed || ring_->size > 0) ring_->require_open();
+  }
+  ring_->end(std::nullopt);
+  return {.bytes = ring_->written};
+}
+
+void PipeWriter::abort(std::string_view why) noexcept {
+  if (ring_) ring_->end(writer_gave_up(Kind::cancelled, why));
+}
+
+void PipeWriter::fail(const Error& error) noexcept {
+  if (ring_) ring_->end(error);
+}
+
+std::size_t PipeWriter::try_write(Bytes bytes) {
+  Lock lock{ring_->mutex};
+  ring_->require_open();
+  return ring_->put(lock, bytes);
+}
+
+std::size_t PipeWriter::room() const {
+  const std::lock_guard lock{ring_->mutex};
+  return ring_->room();
+}
+
+std::size_t PipeWriter::buffered() const {
+  const std::lock_guard lock{ring_->mutex};
+  return ring_->size;
+}
+
+void PipeWriter::on_room(std::size_t at_least, std::function<void()> ready) {
+  Lock lock{ring_->mutex};
+  const Callback replaced = std::exchange(ring_->on_room, std::move(ready));
+  ring_->on_room_wants = at_least;
+  ring_->tell_writer(lock);
+}
+
+PipeReader::PipeReader(std::shared_ptr<PipeWriter::Ring> ring) : ring_(std::move(ring)) {}
+PipeReader::PipeReader(PipeReader&&) noexcept = default;
+
+PipeReader& PipeReader::operator=(PipeReader&& other) noexcept {
+  PipeReader former{std::move(*this)};
+  ring_ = std::move(other.ring_);
+  return *this;
+}
+
+PipeReader::~PipeReader() {
+  if (ring_) close();
+}
+
+std::size_t PipeReader::read(MutableBytes buffer) {
+  base::check(ring_->call, "read from a pipe");
+  Lock lock{ring_->mutex};
+  if (!ring_->readable()) {
+    if (const std::size_t straight = ring_->read_waiting(lock, buffer)) return straight;
+  }
+  return ring_->take(lock, buffer);
+}
+
+std::optional<std::size_t> PipeReader::try_read(MutableBytes buffer) {
+  Lock lock{ring_->mutex};
+  if (!ring_->readable()) return std::nullopt;
+  return ring_->take(lock, buffer);
+}
+
+void PipeReader::on_data(std::function<void()> ready) {
+  Lock lock{ring_->mutex};
+  const Callback replaced = std::exchange(ring_->on_data, std::move(ready));
+  if (ring_->readable()) ring_->tell_reader(lock);
+}
+
+void PipeReader::close() noexcept {
+  if (!ring_) return;
+  Lock lock{ring_->mutex};
+  ring_->reader_closed = true;
+  const Callback dropped = std::exchange(ring_->on_data, nullptr);
+  ring_->tell_writer(lock);
+}
+
+Pipe::Pipe(std::size_t bytes, Call call, const std::shared_ptr<Budget>& budget) {
+  auto ring = std::make_shared<PipeWriter::Ring>(bytes, std::move(call), budget);
+  writer = PipeWriter{ring};
+  reader = PipeReader{std::move(ring)};
+}
+
+}  // namespace penstock
