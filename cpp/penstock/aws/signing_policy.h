@@ -7,6 +7,7 @@
 #include <string>
 
 #include "penstock/aws/credentials.h"
+#include "penstock/aws/service_error.h"
 #include "penstock/http/request.h"
 
 namespace penstock::http {
@@ -14,19 +15,6 @@ class Client;
 }
 
 namespace penstock::aws {
-
-// What an AWS error answer says: S3's XML, or JSON with __type.
-struct ServiceError {
-  std::string code, message, request_id, host_id, region, server_time, bucket;
-};
-std::optional<ServiceError> parse_service_error(int status, const http::Headers& headers,
-                                                std::string_view body);
-
-// The class a service code belongs to, or nullopt: then the status decides.
-std::optional<http::RetryClass> classify_code(std::string_view code);
-
-// Kind by s3.md section 10, facts filled in, text redacted.
-Error service_error(const http::Attempt& attempt, const ServiceError& said);
 
 struct SigningOptions {
   std::string service = "s3";

@@ -1,0 +1,43 @@
+#include "penstock/aws/payload_hash.h"
+
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include <openssl/evp.h>
+
+#include "penstock/aws/digest.h"
+
+namespace penstock::aws {
+
+bool is_loopback(const http::Url& url) {
+  return url.host == "localhost" || url.host == "::1" || (!url.ipv6 && url.host.starts_with("127."));
+}
+
+std::string payload_without_hashing(const http::Request& request, const http::Url& url,
+                                    const SigningOptions& options) {
+  using Payload = SigningOptions::Payload;
+  if (options.payload == Payload::is_unsigned) return "unsigned";
+  if (options.payload == Payload::hash || options.service != "s3") return "";
+  const bool small = !request.body || request.body->size() <= kSmallBodyBytes;
+  return !small && (url.scheme == "https" || is_loopback(url)) ? "unsigned" : "";
+}
+
+std::string hash_payload(const http::Payload* payload) {
+  if (!payload || payload->size() == 0) return hex_sha256("");
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+  std::vector<std::byte> buffer(std::min<std::uint64_t>(payload->size(), 64 * 1024));
+  Sha256 digest;
+  bool ok = context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  for (std::uint64_t at = 0; ok && at < payload->size();) {
+    const auto got = payload->read_at(at, buffer);
+    if (got == 0) break;
+    ok = EVP_DigestUpdate(context.get(), buffer.data(), got);
+    at += got;
+  }
+  ok = ok && EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
+  if (!ok) throw std::runtime_error("OpenSSL could not compute SHA-256");
+  return hex(digest);
+}
+
+}  // namespace penstock::aws
