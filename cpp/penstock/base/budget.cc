@@ -91,7 +91,7 @@ void Budget::Slab::give_back_page(std::byte* page) {
   const bool from_slab = first && page >= first && page < first + page_count * kPageBytes;
   if (from_slab) {
     kept.push_back({page, clock->now()});
-    while (held() > limit) release_oldest();
+    while (held() > limit && !kept.empty()) release_oldest();
   } else {
     ::munmap(page, kPageBytes);
   }
