@@ -8,7 +8,7 @@
 #include "penstock/http/content_range.h"
 #include "penstock/http/http_date.h"
 #include "penstock/http/url.h"
-#include "penstock/s3/base64.h"
+#include "penstock/base/base64.h"
 #include "penstock/streams/hash.h"
 
 namespace penstock::s3 {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "penstock/base/base64.h"
 #include "penstock/base/error.h"
 #include "penstock/base/redact.h"
 #include "penstock/streams/hash.h"
@@ -32,51 +33,30 @@ const Row& row_of(Algorithm algorithm) {
   throw std::logic_error{"an algorithm that is none of the enumerators"};
 }
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 std::string lower(std::string_view text) {
   std::string result{text};
   for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return result;
 }
 
-using Raw = std::vector<std::byte>;
-
-std::optional<Raw> from_hex(std::string_view text) {
+std::optional<std::string> decode_hex(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  Raw raw;
+  std::string raw;
   unsigned value = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto digit = kDigits.find(text[i]);
     if (digit == std::string_view::npos) return std::nullopt;
     value = value << 4 | static_cast<unsigned>(digit);
-    if (i % 2 == 1) raw.push_back(static_cast<std::byte>(value & 0xff));
+    if (i % 2 == 1) raw += static_cast<char>(value & 0xff);
   }
   return raw;
 }
 
-// Without padding. Bits that no byte uses must be zero, so that one digest has one spelling.
-std::optional<Raw> from_base64(std::string_view text) {
-  Raw raw;
-  unsigned value = 0, bits = 0;
-  for (const char c : text) {
-    const auto digit = kBase64.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    value = (value << 6 | static_cast<unsigned>(digit)) & 0xffff;
-    bits += 6;
-    if (bits >= 8) raw.push_back(static_cast<std::byte>(value >> (bits -= 8) & 0xff));
-  }
-  const bool unused_bits_set = (value & ((1U << bits) - 1)) != 0;
-  return unused_bits_set ? std::nullopt : std::optional{raw};
-}
-
-std::optional<Raw> decode(std::string_view text, std::size_t bytes) {
-  const std::size_t base64_size = (bytes * 4 + 2) / 3, padded_size = (bytes + 2) / 3 * 4;
-  if (text.size() == 2 * bytes && !text.ends_with('=')) return from_hex(lower(text));
-  if (text.size() == base64_size) return from_base64(text);
-  const bool padded =
-      text.size() == padded_size && text.find_first_not_of('=', base64_size) == std::string_view::npos;
-  return padded ? from_base64(text.substr(0, base64_size)) : std::nullopt;
+// The lengths tell the two apart: eight hex digits never end in '='.
+std::optional<std::string> decode(std::string_view text, std::size_t bytes) {
+  const bool is_hex = text.size() == 2 * bytes && !text.ends_with('=');
+  auto raw = is_hex ? decode_hex(lower(text)) : decode_base64(text);
+  return raw && raw->size() == bytes ? raw : std::nullopt;
 }
 
 Error refused(std::string message) {
@@ -129,7 +109,7 @@ Digest Digest::parse(std::optional<Algorithm> algorithm, std::string_view text) 
   std::string_view value = text;
   const Algorithm named = take_algorithm(algorithm, value);
   const std::size_t bytes = digest_bytes(named);
-  if (const auto raw = decode(value, bytes)) return {named, *raw};
+  if (const auto raw = decode(value, bytes)) return {named, as_bytes(*raw)};
   throw refused(fmt::format("\"{}\" is not a {} digest: write {} hex digits, or base64",
                             redact_text(value, 160), to_string(named), 2 * bytes));
 }
@@ -141,15 +121,7 @@ std::string Digest::hex() const {
 }
 
 std::string Digest::base64() const {
-  std::string text;
-  for (std::size_t i = 0; i < raw_.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, raw_.size() - i);
-    unsigned value = 0;
-    for (std::size_t j = 0; j < 3; ++j)
-      value = value << 8 | (j < count ? static_cast<unsigned>(raw_[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j) text += j <= count ? kBase64[value >> (18 - 6 * j) & 0x3f] : '=';
-  }
-  return text;
+  return encode_base64(as_text(raw_));
 }
 
 bool Digest::equals(const Digest& other) const {

@@ -10,7 +10,7 @@ namespace penstock {
 namespace {
 
 TEST(Pipe, bytes_cross_threads_unchanged) {
-  const std::string sent = testing::random_bytes(3'000'000);
+  const std::string sent = test::random_bytes(3'000'000);
   Pipe pipe{64 * 1024};
   std::thread thread{[&sent, writer = std::move(pipe.writer)]() mutable {
     for (std::size_t at = 0, step = 1; at < sent.size(); at += step, step = step * 3 % 50'021 + 1) {

@@ -2,7 +2,7 @@
 
 #include <random>
 
-namespace penstock::testing {
+namespace penstock::test {
 
 std::string random_bytes(std::size_t size, std::uint64_t seed) {
   std::mt19937_64 random{seed};
@@ -11,4 +11,4 @@ std::string random_bytes(std::size_t size, std::uint64_t seed) {
   return bytes;
 }
 
-}  // namespace penstock::testing
+}  // namespace penstock::test

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-namespace penstock::testing {
+namespace penstock::test {
 
 std::string random_bytes(std::size_t size, std::uint64_t seed = 1);
 
-}  // namespace penstock::testing
+}  // namespace penstock::test
