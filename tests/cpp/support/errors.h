@@ -1,0 +1,21 @@
+// The Error a call throws, as a value to make claims about.
+#pragma once
+
+#include <stdexcept>
+#include <utility>
+
+#include "penstock/base/error.h"
+
+namespace penstock::testing {
+
+template <typename Call>
+Error error_of(Call&& call) {
+  try {
+    std::forward<Call>(call)();
+  } catch (const Error& error) {
+    return error;
+  }
+  throw std::logic_error("nothing was thrown");
+}
+
+}  // namespace penstock::testing
