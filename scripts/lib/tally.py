@@ -1,0 +1,75 @@
+"""The closing lines of scripts/test: what each group of tests said, which judges ran, and the sum.
+
+usage: tally.py REPORTS_FOLDER   exit status 1 when anything failed
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import xml.etree.ElementTree as xml
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/services"))
+import servers
+
+GROUPS = {"python": "Python", "asan": "C++ under ASan+UBSan", "tsan": "C++ under TSan"}
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+def of_checks(file: Path) -> Count:
+    """`file` holds "passed failed"; a run that died before writing it is one failure."""
+    if not file.exists():
+        return Count(failed=1)
+    passed, failed = map(int, file.read_text().split())
+    return Count(passed, failed)
+
+
+def of_junit(file: Path) -> Count:
+    """Counted from the single cases: a group without a report, or without a case, is one failure."""
+    cases = list(xml.parse(file).getroot().iter("testcase")) if file.exists() else []
+    if not cases:
+        return Count(failed=1)
+    count = Count()
+    for case in cases:
+        if case.find("failure") is not None or case.find("error") is not None:
+            count.failed += 1
+        elif case.find("skipped") is not None:
+            count.skipped += 1
+        else:
+            count.passed += 1
+    return count
+
+
+def judges() -> str:
+    found = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
+    named = [f"{name} {servers.KINDS[name].version}".strip() for name in found]
+    missing = [kind.name for kind in servers.JUDGES if kind.name not in found]
+    ran = ", ".join([*named, f"botocore {version('botocore')}"])
+    if not missing:
+        return f"judges: {ran}; none missing"
+    return f"judges: {ran}; MISSING: {', '.join(missing)} (they need Go to be built)"
+
+
+def main(reports: Path) -> int:
+    counts = {"checks": of_checks(reports / "check.count")}
+    counts |= {name: of_junit(reports / f"{key}.xml") for key, name in GROUPS.items()}
+    for name, count in counts.items():
+        skipped = f", {count.skipped} skipped" if count.skipped else ""
+        print(f"{name}: {count.passed} passed, {count.failed} failed{skipped}")
+    print(judges())
+    failed = sum(count.failed for count in counts.values())
+    print(f"{sum(count.passed for count in counts.values())} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
