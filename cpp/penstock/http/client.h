@@ -1,7 +1,7 @@
 // The HTTP/1.1 client: one I/O thread, one libcurl multi handle, one pool, one DNS cache.
 //
 // A GET is a Source (open); a PUT reads a Payload; small whole exchanges hold no thread (submit).
-// Retries, redirects, resume, quotas and clocks are here; spec: docs/formats/http.md.
+// Retries, redirects, resume, quotas and clocks are here; each header of this room states the rules it keeps.
 //
 // Life:     close() refuses new work, gives chores up to 10 s, and joins; dying does the same.
 //           After fork() the child's client starts afresh on next use; an inherited live transfer is a
@@ -70,7 +70,9 @@ struct CallOptions {
   bool chore = false;       // not the caller's: goes on after them, counted, drain() waits for it
   bool expect_continue = false;
   std::optional<AddressPolicy> guard;
-  std::optional<std::chrono::milliseconds> first_byte, stall_window, total;
+  std::optional<std::chrono::milliseconds> first_byte, stall_window;
+  std::optional<std::chrono::milliseconds> total;       // like a deadline, counted from the start
+  std::optional<std::uint64_t> stall_bytes_per_second;  // 0: any byte is progress
   std::optional<int> connections_per_host;
   std::optional<std::chrono::milliseconds> idle_connection;
   std::size_t max_body_bytes = 8_MiB;  // send, submit: over is Error(corrupt)
@@ -147,8 +149,6 @@ class Client {
   void log(LogLevel level, std::string_view room, std::string_view line) const;
 
  private:
-  class Engine;
-  std::shared_ptr<Engine> engine() const;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,0 +1,178 @@
+#include "penstock/http/client.h"
+
+#include <atomic>
+#include <utility>
+
+#include <unistd.h>
+
+#include "penstock/base/wait.h"
+#include "penstock/http/body.h"
+#include "penstock/http/engine.h"
+#include "penstock/http/exchange.h"
+
+namespace penstock::http {
+namespace {
+
+// What one process has: a forked child makes its own.
+struct Home {
+  pid_t process;
+  std::shared_ptr<Engine> engine;
+  std::unique_ptr<Workers> workers;
+};
+
+// How send() hears of its end.
+struct Settled {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::optional<Outcome> outcome;
+
+  void set(Outcome value) {
+    const std::lock_guard lock(mutex);
+    outcome = std::move(value);
+    changed.notify_all();
+  }
+};
+
+}  // namespace
+
+struct Client::State {
+  ClientOptions options;
+  std::shared_ptr<Budget> budget;
+  std::shared_ptr<Clock> clock;
+  // Atomic and never freed before the client: a lock here might have been held by another thread at a fork.
+  mutable std::atomic<Home*> home{nullptr};
+
+  Home& here() const;
+  Engine& engine() const { return *here().engine; }
+};
+
+Home& Client::State::here() const {
+  Home* found = home.load();
+  if (found && found->process == getpid()) return *found;
+  if (found) found->engine->abandon();
+  auto fresh = std::make_unique<Home>(Home{getpid(), Engine::start(options), std::make_unique<Workers>()});
+  // The parent's Home stays allocated: its threads are gone and its locks may be held for ever.
+  if (home.compare_exchange_strong(found, fresh.get())) return *fresh.release();
+  fresh->engine->close();
+  return *found;
+}
+
+Client::Client(ClientOptions options) : state_(std::make_unique<State>()) {
+  if (!options.budget) options.budget = Budget::process_default();
+  if (!options.clock) options.clock = Clock::system();
+  state_->options = std::move(options);
+}
+
+Client::~Client() {
+  Home* home = state_->home.load();
+  if (!home || home->process != getpid()) return;
+  close();
+  delete home;
+}
+
+Response Client::send(Request request, CallOptions options) {
+  const auto settled = std::make_shared<Settled>();
+  Engine& engine = state_->engine();
+  const auto exchange =
+      std::make_shared<Exchange>(engine, std::move(request), std::move(options),
+                                 [settled](Outcome outcome) { settled->set(std::move(outcome)); });
+  engine.begin(exchange);
+  std::unique_lock lock(settled->mutex);
+  const auto is_set = [&] { return settled->outcome.has_value(); };
+  try {
+    // The exchange keeps the stop and the deadline itself; only the thread's hook may end this wait early.
+    base::wait(settled->changed, lock, Call{}, "waiting for an answer", is_set);
+  } catch (...) {
+    // The payload may be borrowed: it is let go of before the caller is.
+    exchange->cancel();
+    settled->changed.wait(lock, is_set);
+    throw;
+  }
+  if (auto* error = std::get_if<Error>(&*settled->outcome)) throw std::move(*error);
+  return std::get<Response>(std::move(*settled->outcome));
+}
+
+void Client::submit(Request request, CallOptions options, std::function<void(Outcome)> done) {
+  Engine& engine = state_->engine();
+  engine.begin(std::make_shared<Exchange>(engine, std::move(request), std::move(options), std::move(done)));
+}
+
+std::unique_ptr<Body> Client::open(Request request, CallOptions options) {
+  return StreamBody::open(state_->here().engine, std::move(request), std::move(options));
+}
+
+void Client::post(std::function<void()> job) {
+  state_->engine().post(std::move(job));
+}
+
+void Client::post_after(std::chrono::milliseconds span, std::function<void()> job) {
+  state_->engine().post_after(span, std::move(job));
+}
+
+void Client::drain(const Call& call) {
+  state_->engine().drain(call);
+}
+
+void Client::close() {
+  state_->engine().close();
+}
+
+Statistics Client::statistics() const {
+  return state_->engine().statistics();
+}
+
+void Client::count(const std::function<void(Statistics&)>& change) {
+  state_->engine().count(change);
+}
+
+const ClientOptions& Client::options() const {
+  return state_->options;
+}
+
+const std::shared_ptr<Budget>& Client::budget() const {
+  return state_->options.budget;
+}
+
+Clock& Client::clock() const {
+  return *state_->options.clock;
+}
+
+Workers& Client::workers() {
+  return *state_->here().workers;
+}
+
+void Client::log(LogLevel level, std::string_view room, std::string_view line) const {
+  if (state_->options.log) state_->options.log(level, room, line);
+}
+
+namespace {
+
+struct Default {
+  std::mutex mutex;
+  std::shared_ptr<Client> client;
+};
+
+Default& process_wide() {
+  static Default value;
+  return value;
+}
+
+}  // namespace
+
+std::shared_ptr<Client> Client::process_default() {
+  auto& [mutex, client] = process_wide();
+  const std::lock_guard lock(mutex);
+  if (!client) client = std::make_shared<Client>();
+  return client;
+}
+
+void Client::set_process_default(std::shared_ptr<Client> replacement) {
+  auto& [mutex, client] = process_wide();
+  {
+    const std::lock_guard lock(mutex);
+    client.swap(replacement);
+  }
+  // The former one may die here, outside the lock: closing it waits.
+}
+
+}  // namespace penstock::http

@@ -1,0 +1,258 @@
+#include "penstock/http/engine.h"
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+
+#include "penstock/base/wait.h"
+#include "penstock/http/exchange.h"
+#include "penstock/http/try.h"
+
+namespace penstock::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Nothing to look at: only a wake-up or a socket ends the poll.
+constexpr milliseconds kIdlePoll{60'000};
+
+void global_init() {
+  static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (result != CURLE_OK) throw std::bad_alloc{};
+}
+
+ClientOptions completed(ClientOptions options) {
+  if (!options.budget) options.budget = Budget::process_default();
+  if (!options.clock) options.clock = Clock::system();
+  if (options.user_agent.empty()) options.user_agent = "penstock/" PENSTOCK_VERSION;
+  return options;
+}
+
+}  // namespace
+
+std::shared_ptr<Engine> Engine::start(ClientOptions options) {
+  global_init();
+  std::shared_ptr<Engine> engine(new Engine(completed(std::move(options))));
+  engine->thread_ = std::thread([engine] { engine->run(); });
+  return engine;
+}
+
+Engine::Engine(ClientOptions options)
+    : options_(std::move(options)),
+      multi_(curl_multi_init()),
+      shared_(curl_share_init()),
+      slots_(options_.connections) {
+  if (!multi_ || !shared_) throw std::bad_alloc{};
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.connections));
+  curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+  // Only the I/O thread uses the handles that share, so no lock functions.
+  curl_share_setopt(shared_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  mailbox_->open(multi_);
+}
+
+Engine::~Engine() {
+  if (thread_.joinable()) thread_.detach();  // run() holds the engine: it has ended, or is what ends it
+}
+
+void Engine::begin(std::shared_ptr<Exchange> exchange) {
+  if (exchange->chore()) hold_chore();
+  const bool posted = mailbox_->post([this, exchange] { admit(exchange); });
+  if (!posted) exchange->refuse();
+}
+
+void Engine::admit(std::shared_ptr<Exchange> exchange) {
+  Exchange& admitted = *exchange;
+  live_.emplace(&admitted, std::move(exchange));
+  bool closing = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closing = closing_;
+  }
+  if (stopping_ || (closing && !admitted.chore())) return admitted.refuse();
+  admitted.start();
+}
+
+void Engine::ended(Exchange& exchange) {
+  const auto found = live_.find(&exchange);
+  if (found == live_.end()) return;
+  // Freed by a later job: its own functions are still on the stack.
+  mailbox_->post([last = std::move(found->second)] {});
+  live_.erase(found);
+}
+
+void Engine::post_after(milliseconds span, Mailbox::Job job) {
+  post([this, span, job = std::move(job)]() mutable { at(now() + span, std::move(job)); });
+}
+
+Engine::TimerId Engine::at(SteadyTime when, Mailbox::Job job) {
+  const TimerId id{when, timer_numbers_++};
+  timers_.emplace(id, std::move(job));
+  return id;
+}
+
+void Engine::hold_chore() {
+  const std::lock_guard lock(mutex_);
+  ++chores_;
+}
+
+void Engine::release_chore() {
+  const std::lock_guard lock(mutex_);
+  --chores_;
+  chores_changed_.notify_all();
+  mailbox_->post([] {});  // a closing engine looks again
+}
+
+void Engine::drain(const Call& call) {
+  std::unique_lock lock(mutex_);
+  base::wait(chores_changed_, lock, call, "waiting for pending chores", [&] { return chores_ == 0; });
+}
+
+void Engine::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  post([this] { begin_closing(); });
+  const std::lock_guard lock(thread_mutex_);
+  if (!thread_.joinable()) return;
+  if (thread_.get_id() == std::this_thread::get_id()) return thread_.detach();
+  thread_.join();
+}
+
+void Engine::count(const std::function<void(Statistics&)>& change) {
+  const std::lock_guard lock(mutex_);
+  change(statistics_);
+}
+
+void Engine::bytes_moved(std::uint64_t in, std::uint64_t out) {
+  bytes_in_.fetch_add(in, std::memory_order_relaxed);
+  bytes_out_.fetch_add(out, std::memory_order_relaxed);
+}
+
+Statistics Engine::statistics() {
+  const std::lock_guard lock(mutex_);
+  Statistics copy = statistics_;
+  const auto budget = options_.budget->statistics();
+  copy.budget_used = budget.used;
+  copy.budget_peak = budget.peak;
+  copy.budget_overdraft = budget.overdraft;
+  copy.bytes_in = bytes_in_.load(std::memory_order_relaxed);
+  copy.bytes_out = bytes_out_.load(std::memory_order_relaxed);
+  copy.chores = chores_;
+  return copy;
+}
+
+void Engine::log(LogLevel level, std::string_view line) const {
+  if (options_.log) options_.log(level, "http", line);
+}
+
+void Engine::run() {
+  next_tick_ = now();
+  while (!may_stop()) {
+    run_jobs();
+    run_timers();
+    perform();
+    tick();
+    wait();
+  }
+  tear_down();
+}
+
+void Engine::run_jobs() {
+  for (auto& job : mailbox_->take()) job();
+}
+
+void Engine::run_timers() {
+  while (!timers_.empty() && timers_.begin()->first.first <= now()) {
+    auto due = timers_.extract(timers_.begin());
+    due.mapped()();
+  }
+}
+
+void Engine::add(CURL* easy, Try& owner) {
+  tries_[easy] = &owner;
+  curl_multi_add_handle(multi_, easy);
+}
+
+void Engine::remove(CURL* easy) {
+  tries_.erase(easy);
+  curl_multi_remove_handle(multi_, easy);
+}
+
+void Engine::perform() {
+  if (tries_.empty()) return;
+  int running = 0;
+  curl_multi_perform(multi_, &running);
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const auto owner = tries_.find(message->easy_handle);
+    const CURLcode result = message->data.result;
+    if (owner != tries_.end()) owner->second->transfer_done(result);
+  }
+}
+
+void Engine::tick() {
+  if (now() < next_tick_) return;
+  next_tick_ = now() + options_.tick;
+  std::vector<std::shared_ptr<Exchange>> looked_at;
+  for (const auto& [raw, exchange] : live_) looked_at.push_back(exchange);
+  for (const auto& exchange : looked_at) exchange->tick(now());
+  connections_.shut_idle(now());
+  options_.budget->trim();
+  const std::lock_guard lock(mutex_);
+  for (auto& [origin, host] : statistics_.hosts)
+    host.open = host.idle = 0, host.waiting = slots_.waiting(origin);
+  for (const auto& [origin, count] : connections_.counts()) {
+    statistics_.hosts[origin].open = count.open;
+    statistics_.hosts[origin].idle = count.idle;
+  }
+  for (const auto& [origin, quota] : quotas_) statistics_.quota_tokens[origin] = quota.tokens();
+}
+
+void Engine::wait() {
+  if (!mailbox_->empty() || may_stop()) return;
+  SteadyTime wake = now() + kIdlePoll;
+  if (!live_.empty()) wake = std::min(wake, next_tick_);
+  if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first.first);
+  if (const auto expiry = connections_.next_expiry()) wake = std::min(wake, std::max(*expiry, next_tick_));
+  // A replaced clock may stand still: look again after a tick of real time.
+  auto span = std::chrono::ceil<milliseconds>(wake - now());
+  if (!live_.empty() || !timers_.empty()) span = std::min(span, options_.tick);
+  if (stopping_ || last_chance_ != std::chrono::steady_clock::time_point{})
+    span = std::min(span, options_.tick);
+  curl_multi_poll(multi_, nullptr, 0, static_cast<int>(std::max(span, milliseconds{0}).count()), nullptr);
+}
+
+void Engine::begin_closing() {
+  last_chance_ = std::chrono::steady_clock::now() + kChoreGrace;
+  cancel_all(false);
+}
+
+bool Engine::may_stop() const {
+  if (last_chance_ == std::chrono::steady_clock::time_point{}) return false;
+  if (std::chrono::steady_clock::now() >= last_chance_) return true;
+  auto& self = const_cast<Engine&>(*this);
+  const std::lock_guard lock(self.mutex_);
+  return chores_ == 0 && live_.empty();
+}
+
+void Engine::cancel_all(bool chores_too) {
+  std::vector<std::shared_ptr<Exchange>> all;
+  for (const auto& [raw, exchange] : live_) all.push_back(exchange);
+  for (const auto& exchange : all) {
+    if (chores_too || !exchange->chore()) exchange->refuse();
+  }
+}
+
+void Engine::tear_down() {
+  stopping_ = true;
+  cancel_all(true);
+  for (int round = 0; round < 100 && !mailbox_->empty(); ++round) run_jobs();  // what the endings posted
+  timers_.clear();
+  mailbox_->close();
+  curl_multi_cleanup(multi_);
+  curl_share_cleanup(shared_);
+}
+
+}  // namespace penstock::http

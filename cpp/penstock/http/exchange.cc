@@ -1,0 +1,404 @@
+#include "penstock/http/exchange.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "penstock/base/redact.h"
+#include "penstock/http/content_range.h"
+#include "penstock/http/proxy.h"
+#include "penstock/http/redirect.h"
+
+namespace penstock::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kAttempts = 3, kBodyAttempts = 5;
+constexpr int kMends = 4;  // a policy mends each thing once; this stops one that does not
+
+Error our_error(Kind kind, std::string_view code, std::string message) {
+  Facts facts;
+  facts.code = code;
+  return Error(kind, std::move(message), std::move(facts));
+}
+
+Error cancelled_error() {
+  return our_error(Kind::cancelled, "", "the exchange was stopped by its caller");
+}
+
+// The far end named a time that is too far away: the caller may come back then.
+Error busy_until(Error error, milliseconds hint) {
+  Facts facts = error.facts();
+  facts.retry_after = hint;
+  return Error(Kind::busy, error.message(), std::move(facts));
+}
+
+std::string_view name_of(RetryClass retry_class) {
+  switch (retry_class) {
+    case RetryClass::transient:
+      return "transient";
+    case RetryClass::throttle:
+      return "throttle";
+    case RetryClass::mend:
+      return "mend";
+    case RetryClass::never:
+      break;
+  }
+  return "never";
+}
+
+}  // namespace
+
+Exchange::Exchange(Engine& engine, Request request, CallOptions options, Done done)
+    : engine_(engine),
+      mailbox_(engine.mailbox()),
+      asked_(std::move(request)),
+      options_(std::move(options)),
+      policy_(options_.policy ? options_.policy : plain_policy()),
+      done_(std::move(done)) {}
+
+Exchange::Exchange(Engine& engine, Request request, CallOptions options, std::unique_ptr<Delivery> delivery)
+    : Exchange(engine, std::move(request), std::move(options), Done{}) {
+  delivery_ = std::move(delivery);
+}
+
+Exchange::~Exchange() = default;
+
+void Exchange::cancel() {
+  mailbox_->post([self = shared_from_this()] { self->cancelled(); });
+}
+
+void Exchange::start() try {
+  check();
+  arm();
+  prepare();
+} catch (const Error& error) {
+  fail(error);
+}
+
+// Everything that can be refused before any I/O.
+void Exchange::check() {
+  url_ = Url::parse(asked_.url);
+  origin_ = url_.origin();
+  if (url_.has_userinfo)
+    throw our_error(Kind::refused, "url", "a URL with user or password in it; send them as a header");
+  for (const auto& [name, value] : asked_.headers) check_header(name, value);
+  check_header(asked_.method, "");
+  const int wanted = delivery_ ? kBodyAttempts : kAttempts;
+  const int by_client = engine_.options().max_attempts;
+  max_attempts_ = options_.max_attempts > 0 ? options_.max_attempts : by_client > 0 ? by_client : wanted;
+}
+
+void Exchange::arm() {
+  const std::weak_ptr<Exchange> weak = weak_from_this();
+  std::optional<SteadyTime> due;
+  const auto now = engine_.now();
+  if (options_.call.deadline.set())
+    due = now + (*options_.call.deadline.at() - std::chrono::steady_clock::now());
+  if (options_.total) due = std::min(due.value_or(SteadyTime::max()), now + *options_.total);
+  if (due) {
+    deadline_timer_ = engine_.at(*due, [weak] {
+      if (const auto self = weak.lock()) self->deadline_passed();
+    });
+  }
+  // Runs on whatever thread asks to stop: it only posts.
+  if (options_.call.stop.stop_possible()) {
+    on_stop_.emplace(options_.call.stop, [weak] {
+      if (const auto self = weak.lock()) self->cancel();
+    });
+  }
+}
+
+void Exchange::prepare() {
+  state_ = State::preparing;
+  sent_ = asked_;
+  const std::uint64_t generation = ++generation_;
+  // The exchange lives until `ready` is called or dropped, and so does the request the policy writes to.
+  policy_->prepare(sent_, [self = shared_from_this(), generation](std::optional<Error> failure) {
+    self->mailbox_->post([self, generation, failure = std::move(failure)] {
+      if (self->state_ == State::preparing && self->generation_ == generation) self->prepared(failure);
+    });
+  });
+}
+
+void Exchange::prepared(std::optional<Error> failure) {
+  if (failure) return fail(std::move(*failure));
+  try {
+    url_ = Url::parse(sent_.url);
+    for (const auto& [name, value] : sent_.headers) check_header(name, value);
+  } catch (const Error& error) {
+    return fail(error);
+  }
+  origin_ = url_.origin();
+  state_ = State::queued;
+  queued_at_ = engine_.now();
+  const int per_host = options_.connections_per_host.value_or(engine_.options().connections_per_host);
+  if (engine_.slots().take(origin_, per_host, *this)) slot_granted();
+}
+
+void Exchange::slot_granted() {
+  const std::chrono::duration<double> waited = engine_.now() - queued_at_;
+  engine_.count([&](Statistics& statistics) {
+    auto& host = statistics.hosts[origin_];
+    host.waited_seconds += waited.count();
+    ++host.requests;
+  });
+  holds_slot_ = true;
+  state_ = State::running;
+  ++attempts_;
+  ++spent_;
+  if (delivery_) delivery_->arrival().attempts = attempts_;
+  at_head_.reset();
+  if (!try_) try_ = std::make_unique<Try>(engine_, static_cast<Try::Owner&>(*this));
+  try {
+    try_->begin(sent_, wire(), limits(), delivery_.get());
+  } catch (const Error& error) {
+    fail(error);
+  }
+}
+
+Wire Exchange::wire() const {
+  const ClientOptions& client = engine_.options();
+  Wire wire{.url = url_, .proxy = {}};
+  wire.guard = options_.guard.value_or(client.guard);
+  wire.proxy = proxy_for(url_, options_.proxy == "client" ? client.proxy : options_.proxy, std::getenv);
+  wire.expect_continue = options_.expect_continue;
+  wire.ring_bytes = delivery_ ? delivery_->ring_bytes() : 0;
+  wire.may_repeat = options_.idempotent || (sent_.method != "POST" && sent_.method != "PATCH");
+  if (wire.proxy.empty()) return wire;
+  if (wire.guard.is_public_only() && !client.guard_via_proxy) {
+    throw our_error(
+        Kind::refused, code::kAddressGuard,
+        "guard \"public\" cannot see past a proxy; pass guard_via_proxy to trust the proxy's own");
+  }
+  wire.guard_applies = !client.guard_via_proxy;
+  return wire;
+}
+
+Try::Limits Exchange::limits() const {
+  const ClientOptions& client = engine_.options();
+  return {.first_byte = options_.first_byte.value_or(client.first_byte),
+          .stall_window = options_.stall_window.value_or(client.stall_window),
+          .idle_connection = options_.idle_connection.value_or(client.idle_connection),
+          .stall_bytes_per_second = options_.stall_bytes_per_second.value_or(client.stall_bytes_per_second),
+          .max_body_bytes = options_.max_body_bytes};
+}
+
+void Exchange::tick(SteadyTime now) {
+  if (options_.call.deadline.passed()) return deadline_passed();
+  if (state_ == State::running) return try_->tick(now);
+  if (state_ != State::queued || now - queued_at_ < engine_.options().slot_wait) return;
+  fail(our_error(Kind::busy, "slot_wait",
+                 "no connection came free in time; allow more to this host or ask for less at once"));
+}
+
+Try::Use Exchange::use_of(const Head& head) {
+  if (head.status() < 200 || head.status() > 299) return Try::Use::keep_error;
+  if (!delivery_) return Try::Use::keep;
+  at_head_ = policy_->judge(attempt(nullptr));
+  if (at_head_->action != Verdict::Action::accept) return Try::Use::stop;
+  open_delivery(head);
+  return Try::Use::deliver;
+}
+
+void Exchange::open_delivery(const Head& head) {
+  Arrival& arrival = delivery_->arrival();
+  arrival.status = head.status();
+  arrival.headers = head.headers();
+  arrival.url = redact_url(sent_.url);
+  arrival.bytes = content_length(head.headers());
+  arrival.framed = arrival.bytes || head.headers().has("transfer-encoding");
+  delivery_->opened();
+}
+
+void Exchange::ring_is_full() {
+  delivery_->on_room(try_->receive_bytes(), [weak = weak_from_this(), mailbox = mailbox_] {
+    mailbox->post([weak] {
+      const auto self = weak.lock();
+      if (self && self->state_ == State::running) self->try_->room();
+    });
+  });
+}
+
+void Exchange::try_ended() {
+  release();
+  try {
+    if (delivery_ && delivery_->is_open()) return judge_body();
+    if (!followed()) judge();
+  } catch (const Error& error) {
+    fail(error);
+  }
+}
+
+bool Exchange::followed() {
+  if (try_->fault()) return false;
+  auto next =
+      redirected(sent_, try_->head().status(), try_->head().headers(), redirects_, options_.max_redirects);
+  if (!next) return false;
+  ++redirects_;
+  asked_ = std::move(*next);
+  --spent_;
+  prepare();
+  return true;
+}
+
+Attempt Exchange::attempt(const Error* fault) const {
+  const Head& head = try_->head();
+  return {.number = attempts_,
+          .request = sent_,
+          .status = fault ? 0 : head.status(),
+          .headers = head.headers(),
+          .body = try_->kept(),
+          .fault = fault,
+          .may_have_arrived = try_->may_have_arrived(),
+          .at = engine_.clock().wall()};
+}
+
+void Exchange::judge() {
+  const auto& fault = try_->fault();
+  if (at_head_ && !fault) return act(std::move(*at_head_));
+  act(policy_->judge(attempt(fault ? &*fault : nullptr)));
+}
+
+void Exchange::judge_body() {
+  const auto& fault = try_->fault();
+  if (!fault) return succeed();
+  fail(*fault);
+}
+
+void Exchange::act(Verdict verdict) {
+  if (verdict.action == Verdict::Action::accept) return succeed();
+  Error error =
+      verdict.error.value_or(try_->fault().value_or(our_error(Kind::lost, "", "the exchange failed")));
+  if (!first_failure_) first_failure_ = std::make_shared<Error>(error);
+  if (verdict.action == Verdict::Action::fail) return fail(std::move(error));
+  verdict.error = std::move(error);
+  retry(std::move(verdict));
+}
+
+// A POST that may have arrived is not sent again, whatever was answered, unless it may be or was rejected.
+bool Exchange::may_repeat(const Verdict& verdict) const {
+  if (verdict.retry_class == RetryClass::never) return false;
+  if (verdict.retry_class == RetryClass::mend) return mended_ < kMends;
+  if (spent_ >= max_attempts_) return false;
+  const bool once = sent_.method == "POST" || sent_.method == "PATCH";
+  return !once || options_.idempotent || !try_->may_have_arrived();
+}
+
+void Exchange::retry(Verdict verdict) {
+  Error error = std::move(*verdict.error);
+  if (!may_repeat(verdict)) return fail(std::move(error));
+  if (verdict.retry_class == RetryClass::mend) {
+    ++mended_;
+    --spent_;
+    return wait(milliseconds{0});
+  }
+  const RetryPrice price = retry_price(engine_.options().retry_mode, verdict.retry_class, try_->timed_out());
+  const auto span = retry_wait(engine_.backoff().before_retry(spent_, price.base), verdict,
+                               engine_.options().max_retry_after);
+  if (!span) return fail(busy_until(std::move(error), *verdict.retry_after));
+  const auto deadline = options_.call.deadline.at();
+  if (verdict.retry_after && deadline && std::chrono::steady_clock::now() + *span >= *deadline) {
+    return fail(busy_until(std::move(error), *span));
+  }
+  if (!engine_.quota(origin_).pay(price.cost)) {
+    error.facts().quota_exhausted = true;
+    return fail(std::move(error));
+  }
+  last_paid_ = price.cost;
+  count_retry(verdict.retry_class);
+  wait(*span);
+}
+
+void Exchange::wait(milliseconds span) {
+  state_ = State::waiting;
+  backoff_timer_ = engine_.at(engine_.now() + span, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self || self->state_ != State::waiting) return;
+    self->backoff_timer_.reset();
+    self->prepare();
+  });
+}
+
+void Exchange::succeed() {
+  engine_.quota(origin_).succeeded(last_paid_);
+  if (delivery_) return end(Response{});
+  const Head& head = try_->head();
+  end(Response{.status = head.status(),
+               .headers = head.headers(),
+               .body = try_->take_kept(),
+               .url = sent_.url,
+               .attempts = attempts_});
+}
+
+void Exchange::fail(Error error) {
+  error = decorated(std::move(error));
+  count_failure(error);
+  end(std::move(error));
+}
+
+Error Exchange::decorated(Error error) const {
+  Facts& facts = error.facts();
+  if (facts.doing.empty()) facts.doing = asked_.method;
+  if (facts.subject.empty()) facts.subject = redact_url(asked_.url);
+  facts.attempts = attempts_;
+  if (delivery_) facts.side = Side::source;
+  if (delivery_) facts.bytes_done = delivery_->delivered();
+  if (!facts.cause && attempts_ > 1) facts.cause = first_failure_;
+  return error;
+}
+
+void Exchange::end(Outcome outcome) {
+  if (state_ == State::ended) return;
+  const auto self = shared_from_this();
+  release();
+  state_ = State::ended;
+  on_stop_.reset();
+  if (deadline_timer_) engine_.forget(*std::exchange(deadline_timer_, std::nullopt));
+  if (delivery_) {
+    const Error* error = std::get_if<Error>(&outcome);
+    error ? delivery_->fail(*error) : delivery_->finish();
+    delivery_.reset();
+  }
+  if (done_) std::exchange(done_, {})(std::move(outcome));
+  if (chore()) engine_.release_chore();
+  engine_.ended(*this);
+}
+
+// Whatever the state holds: a place in the queue, a slot, a transfer, a timer.
+void Exchange::release() {
+  if (state_ == State::queued && !holds_slot_) engine_.slots().leave(origin_, *this);
+  if (try_) try_->cut();
+  if (backoff_timer_) engine_.forget(*std::exchange(backoff_timer_, std::nullopt));
+  if (std::exchange(holds_slot_, false)) engine_.slots().release(origin_);
+}
+
+void Exchange::refuse() {
+  end(decorated(our_error(Kind::cancelled, "closed", "the client is closed")));
+}
+
+void Exchange::cancelled() {
+  if (state_ != State::ended) fail(cancelled_error());
+}
+
+void Exchange::deadline_passed() {
+  deadline_timer_.reset();
+  if (state_ == State::ended) return;
+  fail(our_error(Kind::lost, code::kDeadline, "the deadline passed before the exchange was over"));
+}
+
+void Exchange::count_failure(const Error& error) {
+  engine_.count([&](Statistics& statistics) {
+    ++statistics.hosts[origin_].failed_by_kind[std::string(to_string(error.kind()))];
+    if (error.facts().code == code::kAddressGuard) ++statistics.guard_blocks;
+  });
+}
+
+void Exchange::count_retry(RetryClass retry_class) {
+  engine_.count(
+      [&](Statistics& statistics) { ++statistics.retries_by_class[std::string(name_of(retry_class))]; });
+}
+
+}  // namespace penstock::http

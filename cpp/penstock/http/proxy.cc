@@ -1,0 +1,69 @@
+#include "penstock/http/proxy.h"
+
+#include <string_view>
+
+#include <arpa/inet.h>
+
+#include "penstock/base/error.h"
+#include "penstock/http/address_policy.h"
+#include "penstock/http/headers.h"
+
+namespace penstock::http {
+namespace {
+
+std::string first_of(const Environment& environment, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const char* value = environment(name); value && *value) return value;
+  }
+  return {};
+}
+
+bool is_address(const std::string& host) {
+  unsigned char raw[16];
+  return inet_pton(AF_INET, host.c_str(), raw) == 1 || inet_pton(AF_INET6, host.c_str(), raw) == 1;
+}
+
+bool in_network(const std::string& host, std::string_view cidr) {
+  try {
+    return !AddressPolicy::custom({}, {std::string(cidr)}).allows(std::string_view(host));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool in_domain(std::string_view host, std::string_view domain) {
+  if (domain.starts_with('.')) domain.remove_prefix(1);
+  if (domain.empty() || host.size() < domain.size()) return false;
+  const auto tail = host.substr(host.size() - domain.size());
+  return same_name(tail, domain) &&
+         (tail.size() == host.size() || host[host.size() - domain.size() - 1] == '.');
+}
+
+bool names_host(std::string_view entry, const std::string& host) {
+  if (entry == "*") return true;
+  if (!is_address(host)) return in_domain(host, entry);
+  return entry == host || (entry.find('/') != std::string_view::npos && in_network(host, entry));
+}
+
+bool excepted(std::string_view list, const std::string& host) {
+  while (!list.empty()) {
+    const auto end = list.find_first_of(", ");
+    const auto entry = list.substr(0, end);
+    if (!entry.empty() && names_host(entry, host)) return true;
+    if (end == std::string_view::npos) break;
+    list.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string proxy_for(const Url& url, const std::string& setting, const Environment& environment) {
+  if (setting != "env") return setting;
+  if (excepted(first_of(environment, {"no_proxy", "NO_PROXY"}), url.host)) return {};
+  return url.scheme == "https"
+             ? first_of(environment, {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+             : first_of(environment, {"http_proxy", "all_proxy", "ALL_PROXY"});
+}
+
+}  // namespace penstock::http

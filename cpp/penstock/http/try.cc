@@ -1,0 +1,225 @@
+#include "penstock/http/try.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "penstock/http/delivery.h"
+#include "penstock/http/engine.h"
+#include "penstock/http/fault.h"
+
+namespace penstock::http {
+namespace {
+
+// `Keep-Alive: timeout=5` -> 5 s; nullopt if it says none.
+std::optional<std::chrono::seconds> keep_alive_timeout(const Headers& headers) {
+  const std::string_view value = headers.get("keep-alive");
+  const auto at = value.find("timeout=");
+  if (at == std::string_view::npos) return std::nullopt;
+  int seconds = 0;
+  const char* digits = value.data() + at + 8;
+  if (std::from_chars(digits, value.data() + value.size(), seconds).ec != std::errc{}) return std::nullopt;
+  return std::chrono::seconds{seconds};
+}
+
+}  // namespace
+
+Try::Try(Engine& engine, Owner& owner)
+    : engine_(engine), owner_(owner), easy_(engine.options(), engine.shared(), engine.connections()) {}
+
+Try::~Try() {
+  cut();
+}
+
+void Try::begin(const Request& request, const Wire& wire, const Limits& limits, Delivery* delivery) {
+  request_ = &request;
+  delivery_ = delivery;
+  limits_ = limits;
+  head_ = {};
+  use_.reset();
+  kept_.clear();
+  fault_.reset();
+  connected_ = request_sent_ = answered_ = address_blocked_ = stopped_ = timed_out_ = paused_ = false;
+  sent_ = moved_ = moved_at_look_ = 0;
+  looked_at_ = engine_.now();
+  paused_for_ = {};
+  stall_ = StallClock(limits.stall_window, limits.stall_bytes_per_second);
+  easy_.begin(request, wire, *this);
+  running_ = true;
+  engine_.add(easy_.handle(), *this);
+}
+
+void Try::cut() {
+  if (running_) leave();
+}
+
+void Try::leave() {
+  running_ = false;
+  engine_.remove(easy_.handle());
+  engine_.bytes_moved(answered_ ? moved_ : 0, sent_);
+}
+
+// The clocks. libcurl keeps the one for connecting, which runs until about_to_send().
+void Try::tick(SteadyTime now) {
+  if (!running_ || !connected_) {
+    looked_at_ = now;
+    return;
+  }
+  if (request_sent_ && !answered_) {
+    if (now - request_sent_at_ >= limits_.first_byte) {
+      timed_out_ = true;
+      return fail(first_byte_fault());
+    }
+  }
+  if (paused_) {
+    paused_for_ += now - paused_at_;
+    paused_at_ = now;
+  }
+  const auto counted = (now - looked_at_) - std::exchange(paused_for_, {});
+  looked_at_ = now;
+  const auto moved = moved_ - std::exchange(moved_at_look_, moved_);
+  if (!request_sent_ || answered_) stall_.count(std::max(counted, std::chrono::nanoseconds{0}), moved);
+  if (moving() && stall_.stalled()) {
+    timed_out_ = true;
+    fail(stall_fault());
+  }
+}
+
+void Try::fail(Error fault) {
+  fault_ = std::move(fault);
+  leave();
+  owner_.try_ended();
+}
+
+void Try::transfer_done(CURLcode result) {
+  note_connection();
+  leave();
+  if (result != CURLE_OK && !stopped_) {
+    timed_out_ = result == CURLE_OPERATION_TIMEDOUT;
+    fault_ = http::fault({.result = result,
+                          .detail = easy_.error_text(),
+                          .connected = connected_,
+                          .address_blocked = address_blocked_});
+  }
+  owner_.try_ended();
+}
+
+void Try::note_connection() {
+  const auto idle = keep_alive_timeout(head_.headers());
+  std::chrono::milliseconds span = limits_.idle_connection;
+  // Two seconds before the server would: what crosses on the wire then still arrives.
+  if (idle)
+    span = std::min<std::chrono::milliseconds>(
+        span, std::max(std::chrono::seconds{1}, *idle - std::chrono::seconds{2}));
+  if (const int fd = easy_.socket(); fd >= 0) engine_.connections().idle(fd, engine_.now() + span);
+  if (!connected_) return;
+  const bool reused = easy_.reused_connection();
+  engine_.count([&](Statistics& statistics) {
+    auto& host = statistics.hosts[Url::parse(request_->url).origin()];
+    ++(reused ? host.reused : host.created);
+  });
+}
+
+void Try::about_to_send() {
+  connected_ = true;
+  looked_at_ = engine_.now();
+  if (request_->body && request_->body->size() > 0) return;
+  request_sent_ = true;
+  request_sent_at_ = looked_at_;
+}
+
+std::size_t Try::bytes_wanted(MutableBytes out) {
+  const std::size_t given = request_->body ? request_->body->read_at(sent_, out) : 0;
+  sent_ += given;
+  moved_ += given;
+  if (sent_ >= request_->body->size() && !request_sent_) {
+    request_sent_ = true;
+    request_sent_at_ = engine_.now();
+  }
+  return given;
+}
+
+bool Try::sending_again(std::uint64_t offset) {
+  sent_ = offset;
+  request_sent_ = false;
+  return true;
+}
+
+bool Try::line_came(std::string_view line) {
+  moved_ += line.size();
+  const auto read = head_.take(line);
+  if (read == Head::Line::too_large) return stop_with(head_fault()), false;
+  if (head_.status() >= 200 && !answered_) {
+    answered_ = true;
+    moved_at_look_ = moved_;
+  }
+  if (read == Head::Line::complete) {
+    return choose_use();
+  }
+  return true;
+}
+
+// No exception may pass through libcurl.
+bool Try::choose_use() try {
+  use_ = owner_.use_of(head_);
+  if (*use_ == Use::stop) stop_with(std::nullopt);
+  return *use_ != Use::stop;
+} catch (const Error& error) {
+  stop_with(error);
+  return false;
+}
+
+Easy::Events::Took Try::bytes_came(Bytes bytes) {
+  moved_ += bytes.size();
+  if (!use_) return stop_with(std::nullopt);
+  if (*use_ == Use::deliver) return deliver(bytes);
+  return keep(bytes, *use_ == Use::keep ? limits_.max_body_bytes : kKeptErrorBytes);
+}
+
+Easy::Events::Took Try::keep(Bytes bytes, std::size_t limit) {
+  const auto fits = std::min(bytes.size(), limit - kept_.size());
+  kept_.append(as_text(bytes.first(fits)));
+  if (fits == bytes.size()) return Took::all;
+  if (*use_ == Use::keep_error) return stop_with(std::nullopt);  // what is kept says enough
+  return stop_with(body_fault(limit));
+}
+
+Easy::Events::Took Try::deliver(Bytes bytes) {
+  if (paused_) return Took::pause;
+  switch (delivery_->take(bytes)) {
+    case Delivery::Took::stop:
+      return stop_with(std::nullopt);
+    case Delivery::Took::nothing:
+      moved_ -= bytes.size();
+      pause();
+      return Took::pause;
+    case Delivery::Took::all:
+      break;
+  }
+  // Paused before libcurl reads what would not fit: it would keep a copy of it.
+  if (delivery_->room() < easy_.receive_bytes()) {
+    pause();
+    curl_easy_pause(easy_.handle(), CURLPAUSE_RECV);
+  }
+  return Took::all;
+}
+
+void Try::pause() {
+  paused_ = true;
+  paused_at_ = engine_.now();
+  owner_.ring_is_full();
+}
+
+void Try::room() {
+  if (!running_ || !paused_) return;
+  paused_ = false;
+  paused_for_ += engine_.now() - paused_at_;
+  curl_easy_pause(easy_.handle(), CURLPAUSE_CONT);
+}
+
+Easy::Events::Took Try::stop_with(std::optional<Error> fault) {
+  stopped_ = true;
+  fault_ = std::move(fault);
+  return Took::stop;
+}
+
+}  // namespace penstock::http
