@@ -1,0 +1,289 @@
+"""A bucket that does as it is told: an S3 server, right enough to be uploaded to, wrong exactly where scripted.
+
+`s3.on("CompleteUpload", lost)` makes the next CompleteUpload go wrong; later ones are honest again. Signatures
+are not checked (versitygw and MinIO do that). `s3.operations` lists what was asked, in order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+import uuid
+import xml.etree.ElementTree as xml
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+from faults.origin import whole_or_range
+from faults.wire import Answer, Request, Wire
+
+Do = Callable[[], Answer]  # performs the operation as a correct server would
+Fault = Callable[[Request, Do], Answer]
+XML = [("Content-Type", "application/xml")]
+NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+STORED_HEADERS = ("content-type", "content-encoding", "cache-control", "content-disposition")
+
+
+@dataclass
+class Stored:
+    body: bytes
+    etag: str
+    headers: list[tuple[str, str]]
+
+
+@dataclass
+class Upload:
+    bucket: str
+    key: str
+    headers: list[tuple[str, str]]
+    parts: dict[int, Stored] = field(default_factory=dict)
+
+
+def operation_of(request: Request) -> str:
+    """The S3 name of a request, from its method, its query and whether it names a key."""
+    query, has_key = request.query, len(request.path.strip("/").split("/", 1)) > 1
+    if not has_key:
+        named = {"uploads": "ListUploads", "delete": "DeleteObjects"}
+        default = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "GET": "ListObjects"}
+        return next((named[name] for name in query if name in named), default.get(request.method, "Unknown"))
+    if "uploadId" in query:
+        ours = {"PUT": "UploadPart", "POST": "CompleteUpload", "DELETE": "AbortUpload", "GET": "ListParts"}
+        return ours[request.method]
+    if request.method == "POST":
+        return "CreateUpload"
+    return {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}[
+        request.method
+    ]
+
+
+def error(status: int, code: str, *headers: tuple[str, str], extra: str = "", message: str = "") -> Answer:
+    body = f"<Error><Code>{code}</Code><Message>{escape(message or code)}</Message>{extra}</Error>"
+    return Answer(status, [*XML, ("x-amz-request-id", "REQUEST1"), *headers], body.encode())
+
+
+class ScriptedS3(Wire):
+    """One server with any number of buckets; every bucket exists."""
+
+    keep_bytes = 64 * 1024 * 1024
+
+    def __init__(self, server: str = "VERSITYGW") -> None:
+        super().__init__()
+        self.server = server
+        self.objects: dict[tuple[str, str], Stored] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.operations: list[str] = []
+        self._state = threading.RLock()
+        self._faults: dict[str, deque[Fault | None]] = defaultdict(deque)
+        self._early: dict[str, deque[Answer]] = defaultdict(deque)
+
+    def on(self, operation: str, *faults: Fault | None) -> None:
+        """The next calls of `operation` meet these faults, in order; None is an honest answer."""
+        self._faults[operation].extend(faults)
+
+    def on_head(self, operation: str, *answers: Answer) -> None:
+        """The next calls are answered before their body is read."""
+        self._early[operation].extend(answers)
+
+    def asked(self, operation: str) -> list[Request]:
+        return [r for r in self.requests if operation_of(r) == operation]
+
+    def answer_to_head(self, request: Request) -> Answer | None:
+        with self._state:
+            waiting = self._early[operation_of(request)]
+            return self._signed(waiting.popleft()) if waiting else None
+
+    def answer(self, request: Request) -> Answer:
+        operation = operation_of(request)
+        body, request.body = request.body, b""
+        with self._state:
+            self.operations.append(operation)
+            waiting = self._faults[operation]
+            fault = waiting.popleft() if waiting else None
+
+        def do() -> Answer:
+            with self._state:
+                return self._perform(operation, request, body)
+
+        return self._signed(fault(request, do) if fault else do())
+
+    def _signed(self, answer: Answer) -> Answer:
+        answer.headers = [*answer.headers, ("Server", self.server)]
+        return answer
+
+    def _perform(self, operation: str, request: Request, body: bytes) -> Answer:
+        bucket, _, key = request.path.strip("/").partition("/")
+        place = (bucket, request.path.removeprefix(f"/{bucket}/"))
+        match operation:
+            case "PutObject":
+                return self._put(place, request, body)
+            case "GetObject" | "HeadObject":
+                return self._get(place, request)
+            case "DeleteObject":
+                self.objects.pop(place, None)
+                return Answer(204)
+            case "CreateUpload":
+                return self._create(place, request)
+            case "UploadPart" | "CompleteUpload" | "AbortUpload" | "ListParts":
+                return self._on_upload(operation, place, request, body)
+            case "ListUploads":
+                return self._list_uploads(bucket)
+            case "ListObjects":
+                return self._list(bucket, request.query.get("prefix", ""))
+            case "DeleteObjects":
+                return self._delete_many(bucket, body)
+            case _:
+                return Answer(200)
+
+    def _put(self, place: tuple[str, str], request: Request, body: bytes) -> Answer:
+        if refusal := self._condition(place, request):
+            return refusal
+        stored = Stored(body, f'"{hashlib.md5(body).hexdigest()}"', _kept(request))
+        self.objects[place] = stored
+        return Answer(200, [("ETag", stored.etag), *_checksums(request)])
+
+    def _condition(self, place: tuple[str, str], request: Request) -> Answer | None:
+        there = self.objects.get(place)
+        if request.header("if-none-match") == "*" and there:
+            return error(412, "PreconditionFailed")
+        wanted = request.header("if-match")
+        if wanted and not there:
+            return error(404, "NoSuchKey")
+        return error(412, "PreconditionFailed") if wanted and there and there.etag != wanted else None
+
+    def _get(self, place: tuple[str, str], request: Request) -> Answer:
+        stored = self.objects.get(place)
+        if stored is None:
+            return error(404, "NoSuchKey")
+        dated = ("Last-Modified", "Sat, 01 Nov 2025 00:00:00 GMT")
+        return whole_or_range(
+            request, stored.body, [*stored.headers, ("ETag", stored.etag), dated], stored.etag
+        )
+
+    def _create(self, place: tuple[str, str], request: Request) -> Answer:
+        upload_id = uuid.uuid4().hex
+        self.uploads[upload_id] = Upload(*place, headers=_kept(request))
+        inner = f"<Bucket>{place[0]}</Bucket><Key>{escape(place[1])}</Key><UploadId>{upload_id}</UploadId>"
+        return _document("InitiateMultipartUploadResult", inner)
+
+    def _on_upload(self, operation: str, place: tuple[str, str], request: Request, body: bytes) -> Answer:
+        upload_id = request.query["uploadId"]
+        upload = self.uploads.get(upload_id)
+        if upload is None:
+            return error(404, "NoSuchUpload")
+        if operation == "UploadPart":
+            etag = f'"{hashlib.md5(body).hexdigest()}"'
+            upload.parts[int(request.query["partNumber"])] = Stored(body, etag, [])
+            return Answer(200, [("ETag", etag), *_checksums(request)])
+        if operation == "ListParts":
+            return self._list_parts(upload)
+        if operation == "AbortUpload":
+            del self.uploads[upload_id]
+            return Answer(204)
+        return self._complete(upload_id, upload, place, request, body)
+
+    def _complete(
+        self, upload_id: str, upload: Upload, place: tuple[str, str], request: Request, body: bytes
+    ) -> Answer:
+        if refusal := self._condition(place, request):
+            return refusal
+        numbers = [int(e.text or "") for e in xml.fromstring(body).iter() if e.tag.endswith("PartNumber")]
+        if not numbers or any(number not in upload.parts for number in numbers):
+            return error(400, "InvalidPart")
+        whole = b"".join(upload.parts[number].body for number in numbers)
+        etag = f'"{hashlib.md5(whole).hexdigest()}-{len(numbers)}"'
+        self.objects[place] = Stored(whole, etag, upload.headers)
+        del self.uploads[upload_id]
+        return _document("CompleteMultipartUploadResult", f"<ETag>{escape(etag)}</ETag>")
+
+    def _list_parts(self, upload: Upload) -> Answer:
+        parts = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+            f"<Size>{len(part.body)}</Size></Part>"
+            for number, part in sorted(upload.parts.items())
+        )
+        return _document("ListPartsResult", f"<IsTruncated>false</IsTruncated>{parts}")
+
+    def _list_uploads(self, bucket: str) -> Answer:
+        listed = "".join(
+            f"<Upload><Key>{escape(u.key)}</Key><UploadId>{upload_id}</UploadId>"
+            "<Initiated>2025-11-01T00:00:00.000Z</Initiated></Upload>"
+            for upload_id, u in self.uploads.items()
+            if u.bucket == bucket
+        )
+        return _document("ListMultipartUploadsResult", f"<IsTruncated>false</IsTruncated>{listed}")
+
+    def _list(self, bucket: str, prefix: str) -> Answer:
+        keys = sorted(key for b, key in self.objects if b == bucket and key.startswith(prefix))
+        return listing(keys)
+
+    def _delete_many(self, bucket: str, body: bytes) -> Answer:
+        for element in xml.fromstring(body).iter():
+            if element.tag.endswith("Key"):
+                self.objects.pop((bucket, element.text or ""), None)
+        return _document("DeleteResult", "")
+
+
+def listing(keys: list[str], token: str = "", size: int = 1) -> Answer:
+    """One page of ListObjectsV2; with a token, more pages follow. Keys are sent raw, whatever was asked."""
+    contents = "".join(
+        f"<Contents><Key>{escape(key)}</Key><LastModified>2025-11-01T00:00:00.000Z</LastModified>"
+        f"<ETag>&quot;e&quot;</ETag><Size>{size}</Size></Contents>"
+        for key in keys
+    )
+    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+    return _document("ListBucketResult", (more if token else "<IsTruncated>false</IsTruncated>") + contents)
+
+
+def _document(name: str, inner: str) -> Answer:
+    return Answer(200, list(XML), f'<?xml version="1.0"?><{name} {NAMESPACE}>{inner}</{name}>'.encode())
+
+
+def _kept(request: Request) -> list[tuple[str, str]]:
+    return [(n, v) for n, v in request.headers if n in STORED_HEADERS or n.startswith("x-amz-meta-")]
+
+
+def _checksums(request: Request) -> list[tuple[str, str]]:
+    return [(n, v) for n, v in request.headers if n.startswith("x-amz-checksum-") and _is_base64(v)]
+
+
+def _is_base64(value: str) -> bool:
+    return base64.b64encode(base64.b64decode(value + "=" * (-len(value) % 4))).decode() == value
+
+
+# --- Faults ---
+
+
+def instead(answer: Answer) -> Fault:
+    """Answers without doing anything."""
+    return lambda _request, _do: Answer(**vars(answer))
+
+
+def lost(_request: Request, do: Do) -> Answer:
+    """Does it, and loses the answer."""
+    do()
+    return Answer(silent=True, then="reset")
+
+
+def undone_lost(_request: Request, _do: Do) -> Answer:
+    """Loses the request: nothing was done, nothing is said."""
+    return Answer(silent=True, then="reset")
+
+
+def late(seconds: float) -> Fault:
+    def fault(_request: Request, do: Do) -> Answer:
+        answer = do()
+        answer.delay = seconds
+        return answer
+
+    return fault
+
+
+def without(header: str) -> Fault:
+    def fault(_request: Request, do: Do) -> Answer:
+        answer = do()
+        answer.headers = [h for h in answer.headers if h[0].lower() != header.lower()]
+        return answer
+
+    return fault

@@ -1,0 +1,115 @@
+"""Fixtures: the real S3 servers, a bucket of one's own on each, and the scripted ones.
+
+`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3; without it they are started here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
+
+import servers  # noqa: E402  (its folder is put on the path above)
+
+# Nothing in the shell of whoever runs the tests may leak into them.
+for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
+    del os.environ[name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A real server: what penstock needs to reach it, and boto3 on it as the second opinion."""
+
+    name: str
+    url: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        keys = {"access_key_id": servers.ACCESS_KEY, "secret_access_key": servers.SECRET_KEY}
+        lenient = {"conditional": "trust"} if self.name == "moto" else {}
+        return {"endpoint": self.url, "region": servers.REGION, **keys, **lenient}
+
+    @property
+    def judge(self) -> Any:
+        """A boto3 client."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=servers.REGION,
+            aws_access_key_id=servers.ACCESS_KEY,
+            aws_secret_access_key=servers.SECRET_KEY,
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
+        )
+
+
+@dataclass(frozen=True)
+class Bucket:
+    server: S3Server
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"bucket": self.name, **self.server.options}
+
+    def body(self, key: str) -> bytes:
+        body: bytes = self.server.judge.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return body
+
+    def keys(self) -> list[str]:
+        listed = self.server.judge.list_objects_v2(Bucket=self.name)
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def open_uploads(self, key: str) -> list[str]:
+        """Ids of the unfinished uploads of `key` (MinIO lists them only for the exact key)."""
+        listed = self.server.judge.list_multipart_uploads(Bucket=self.name, Prefix=key)
+        return [entry["UploadId"] for entry in listed.get("Uploads", [])]
+
+
+@pytest.fixture(scope="session")
+def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Server]]:
+    given = os.environ.get("PENSTOCK_TEST_S3", "").split()
+    if given:
+        yield {name: S3Server(name, url) for name, _, url in (entry.partition("=") for entry in given)}
+        return
+    started: list[servers.Running] = []
+    try:
+        for kind in servers.which_judges()[0]:
+            started.append(servers.start(kind, tmp_path_factory.mktemp("services")))
+        yield {server.name: S3Server(server.name, server.url) for server in started}
+    finally:
+        for server in started:
+            servers.stop(server)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "s3_server" in metafunc.fixturenames:
+        given = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
+        names = given or [kind.name for kind in servers.which_judges()[0]]
+        metafunc.parametrize("s3_server", names, indirect=True)
+
+
+@pytest.fixture
+def s3_server(request: pytest.FixtureRequest, s3_servers: dict[str, S3Server]) -> S3Server:
+    """Each of the real servers in turn."""
+    return s3_servers[request.param]
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Bucket:
+    """A new bucket on each of the real servers in turn."""
+    name = f"test-{uuid.uuid4().hex[:20]}"
+    s3_server.judge.create_bucket(Bucket=name)
+    return Bucket(s3_server, name)
