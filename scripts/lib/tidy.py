@@ -2,7 +2,8 @@
 
 usage: tidy.py BUILD_FOLDER   (with compile_commands.json in it)
 
-A file is looked at again when it, a header of ours that it includes, its compile command or .clang-tidy changed.
+A file is looked at again when it, one of our headers that it includes, its compile command or .clang-tidy
+changed.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def fingerprint(file: Path, command: str) -> str:
 def complaints(file: Path, build: Path) -> str:
     run = subprocess.run(
         # The commands are GCC's; Clang need not know every option in them.
-        ["clang-tidy-19", "--quiet", "-p", str(build), "--extra-arg=-Wno-unknown-warning-option"]
-        + ["--extra-arg=-Wno-ignored-optimization-argument", str(file)],
+        [
+            *("clang-tidy-19", "--quiet", "-p", str(build), "--extra-arg=-Wno-unknown-warning-option"),
+            *("--extra-arg=-Wno-ignored-optimization-argument", str(file)),
+        ],
         capture_output=True,
         text=True,
     )

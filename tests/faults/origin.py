@@ -19,7 +19,7 @@ def strong_etag(content: bytes) -> str:
 
 
 def whole_or_range(request: Request, content: bytes, headers: list[tuple[str, str]], etag: str) -> Answer:
-    """What a correct server says: 206 to a range whose validator still holds, 412 or 416 where due, else 200."""
+    """A correct server's answer: 206 to a range whose validator holds, 412 or 416 where due, else 200."""
     validator = request.header("if-match") or request.header("if-range")
     if request.header("if-match") not in ("", etag, "*"):
         return Answer(412, headers)
@@ -35,7 +35,7 @@ def whole_or_range(request: Request, content: bytes, headers: list[tuple[str, st
 
 
 class FileOrigin(Wire):
-    """Serves `content` at any path. `content` and `etag` may be changed at any time, even during a request."""
+    """Serves `content` at any path. `content` and `etag` may be changed between requests."""
 
     def __init__(
         self, content: bytes, *, script: Iterable[Fault] = (), etag: str | None = None, ranges: bool = True

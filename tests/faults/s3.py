@@ -1,7 +1,7 @@
-"""A bucket that does as it is told: an S3 server, right enough to be uploaded to, wrong exactly where scripted.
+"""A bucket that does as it is told: right enough to be uploaded to, wrong exactly where scripted.
 
-`s3.on("CompleteUpload", lost)` makes the next CompleteUpload go wrong; later ones are honest again. Signatures
-are not checked (versitygw and MinIO do that). `s3.operations` lists what was asked, in order.
+`s3.on("CompleteUpload", lost)` makes the next CompleteUpload go wrong; later ones are honest again. It checks
+no signatures (versitygw and MinIO do that). `s3.operations` lists what was asked, in order.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class ScriptedS3(Wire):
         return answer
 
     def _perform(self, operation: str, request: Request, body: bytes) -> Answer:
-        bucket, _, key = request.path.strip("/").partition("/")
+        bucket = request.path.split("/")[1]
         place = (bucket, request.path.removeprefix(f"/{bucket}/"))
         match operation:
             case "PutObject":

@@ -56,8 +56,8 @@ class Request:
 class Answer:
     """What goes back, and how it goes wrong.
 
-    `length` lies about the body's length; `framing` "none" sends neither length nor chunks. The body breaks in
-    the way `then` says once `cut` bytes of it are out. `at` "head" answers before the request's body is read.
+    `length` lies about the body's length; `framing` "none" sends neither length nor chunks. The body breaks
+    as `then` says once `cut` bytes of it are out.
     """
 
     status: int = 200
@@ -69,10 +69,9 @@ class Answer:
     then: Literal["close", "reset", "stall"] = "close"
     trickle: tuple[int, float] | None = None  # bytes a step, seconds between steps
     delay: float = 0.0  # seconds before the head
-    at: Literal["end", "head"] = "end"
     silent: bool = False  # no answer at all: the connection breaks as `then` says
 
-    def wire_head(self, method: str) -> bytes:
+    def wire_head(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Scripted')}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.framing == "chunked":
@@ -81,8 +80,6 @@ class Answer:
             lines.append("Connection: close")
         elif self.status != 204 and not any(name.lower() == "content-length" for name, _ in self.headers):
             lines.append(f"Content-Length: {len(self.body) if self.length is None else self.length}")
-        if self.at == "head" and method == "PUT":
-            lines.append("Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
@@ -218,7 +215,7 @@ class Wire:
             self._wait(answer.delay)
         if answer.silent:
             self._break(connection, answer.then)
-        connection.sendall(answer.wire_head(request.method))
+        connection.sendall(answer.wire_head())
         if request.method == "HEAD" or answer.status in (204, 304):
             return
         body = memoryview(answer.body)
