@@ -46,6 +46,16 @@ Error not_plain(std::string_view doing, const std::string& path, std::string_vie
                {.side = side, .doing = std::string{doing}, .subject = path, .code = std::string{error_code}}};
 }
 
+Entry::Type type_of(const Folder& folder, const dirent& entry) {
+  unsigned char type = entry.d_type;
+  if (type == DT_UNKNOWN) {  // some file systems leave it to lstat
+    auto status = folder.find(entry.d_name);
+    if (status) type = IFTODT(status->st_mode);
+  }
+  if (type == DT_REG) return Entry::Type::file;
+  return type == DT_DIR ? Entry::Type::folder : Entry::Type::other;
+}
+
 }  // namespace
 
 void check_relative(std::string_view path) {
@@ -165,7 +175,7 @@ void Folder::remove_file(std::string_view name) const {
   throw_errno("remove", path_of(name));
 }
 
-void each_name(const Folder& folder, const std::function<void(const std::string&)>& visit) {
+void each_entry(const Folder& folder, const std::function<void(const Entry&)>& visit) {
   // A descriptor of its own: readdir keeps its place in the open file, and copies of a handle share one.
   Folder own = folder.reopened();
   int fd = ::dup(own.fd());
@@ -181,7 +191,7 @@ void each_name(const Folder& folder, const std::function<void(const std::string&
     if (!entry && errno != 0) throw_errno("list folder", folder.path());
     if (!entry) return;
     std::string name = entry->d_name;
-    if (name != "." && name != "..") visit(name);
+    if (name != "." && name != "..") visit({name, type_of(folder, *entry)});
   }
 }
 

@@ -59,8 +59,14 @@ class Folder {
   std::string path_;
 };
 
-// Calls `visit` with each name in the folder but "." and "..", in no order, holding none of them.
-void each_name(const Folder& folder, const std::function<void(const std::string&)>& visit);
+struct Entry {
+  enum class Type { file, folder, other };  // other: a link, a socket, a device
+  std::string name;
+  Type type;
+};
+
+// Calls `visit` with each entry but "." and "..", in no order, holding none of them.
+void each_entry(const Folder& folder, const std::function<void(const Entry&)>& visit);
 
 // "a/b/c" into "a/b" and "c"; no slash: "" and all of it.
 struct SplitPath {

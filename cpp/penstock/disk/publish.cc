@@ -36,19 +36,16 @@ bool rename_new(const Folder& folder, const std::string& staged, const std::stri
   throw_errno("publish", folder.path_of(name), Side::sink);
 }
 
-void sync_tree(const Folder& folder);
-
-void sync_entry(const Folder& folder, const std::string& name) {
-  auto status = folder.find(name);
-  if (!status) return;
-  if (S_ISDIR(status->st_mode)) return sync_tree(folder.folder(name));
-  if (!S_ISREG(status->st_mode)) return;
+void sync_file(const Folder& folder, const std::string& name) {
   Descriptor file = folder.open_file(name);
   if (::fsync(file.get()) != 0) throw_errno("fsync", folder.path_of(name), Side::sink);
 }
 
 void sync_tree(const Folder& folder) {
-  each_name(folder, [&](const std::string& name) { sync_entry(folder, name); });
+  each_entry(folder, [&](const Entry& entry) {
+    if (entry.type == Entry::Type::folder) sync_tree(folder.folder(entry.name));
+    if (entry.type == Entry::Type::file) sync_file(folder, entry.name);
+  });
   folder.sync();
 }
 

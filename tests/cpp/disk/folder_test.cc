@@ -1,6 +1,7 @@
 #include "penstock/disk/folder.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -105,14 +106,17 @@ TEST(Folder, StaysOnTheSameFolderWhenItIsMoved) {
   EXPECT_TRUE(fs::exists(scratch / "after/x"));
 }
 
-TEST(Folder, ListsEveryNameOnceHoweverOftenAsked) {
+TEST(Folder, ListsEveryEntryOnceHoweverOftenAsked) {
   TemporaryFolder scratch;
-  for (char c : {'a', 'b', 'c'}) testing::write_file(scratch / std::string(1, c), "x");
+  testing::write_file(scratch / "a", "x");
+  fs::create_directory(scratch / "b");
+  fs::create_symlink("a", scratch / "c");
   Folder folder = Folder::open(scratch.path());
   for (int round = 0; round < 2; ++round) {
-    int names = 0;
-    each_name(folder, [&](const std::string&) { ++names; });
-    EXPECT_EQ(names, 3);
+    std::map<std::string, Entry::Type> seen;
+    each_entry(folder, [&](const Entry& entry) { seen[entry.name] = entry.type; });
+    EXPECT_EQ(seen, (std::map<std::string, Entry::Type>{
+                        {"a", Entry::Type::file}, {"b", Entry::Type::folder}, {"c", Entry::Type::other}}));
   }
 }
 

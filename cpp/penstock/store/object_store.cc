@@ -1,0 +1,143 @@
+#include "penstock/store/object_store.h"
+
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "penstock/base/redact.h"
+#include "penstock/streams/memory.h"
+
+namespace penstock::store {
+namespace {
+
+constexpr std::size_t kMaxKeyBytes = 1024;
+
+// How many bytes the character at the front of `text` takes, or 0 if it is none (RFC 3629: no overlong forms,
+// no surrogates, nothing above U+10FFFF).
+std::size_t utf8_character(std::string_view text) {
+  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  unsigned lead = byte(0), second = byte(1);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF && tail(1)) return 2;
+  if (lead >= 0xE0 && lead <= 0xEF && tail(1) && tail(2)) {
+    bool fits = (lead != 0xE0 || second >= 0xA0) && (lead != 0xED || second <= 0x9F);
+    return fits ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4 && tail(1) && tail(2) && tail(3)) {
+    bool fits = (lead != 0xF0 || second >= 0x90) && (lead != 0xF4 || second <= 0x8F);
+    return fits ? 4 : 0;
+  }
+  return 0;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    std::size_t n = utf8_character(text);
+    if (n == 0) return false;
+    text.remove_prefix(n);
+  }
+  return true;
+}
+
+[[noreturn]] void refuse_key(std::string_view key, std::string_view why) {
+  std::string shown = redact_text(key, 128);
+  throw Error{Kind::refused,
+              fmt::format("cannot use the key \"{}\": {}", shown, why),
+              {.doing = "check key", .subject = shown, .code = "key"}};
+}
+
+WriteOptions with_attributes_of(const ObjectMeta& meta, WriteOptions options) {
+  options.content_type = meta.content_type;
+  options.content_encoding = meta.content_encoding;
+  options.content_disposition = meta.content_disposition;
+  options.cache_control = meta.cache_control;
+  options.metadata = meta.metadata;
+  return options;
+}
+
+}  // namespace
+
+void check_key(std::string_view key) {
+  if (key.empty()) refuse_key(key, "it is empty");
+  if (key.size() > kMaxKeyBytes) refuse_key(key, "it is longer than 1,024 bytes");
+  if (key.find('\0') != key.npos) refuse_key(key, "it holds a NUL byte");
+  if (!is_utf8(key)) refuse_key(key, "it is not UTF-8");
+}
+
+ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
+  if (auto found = find(key, call)) return *std::move(found);
+  throw Error{Kind::missing,
+              fmt::format("nothing is at {}", location(key)),
+              {.doing = "head", .subject = location(key)}};
+}
+
+Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOptions& options,
+                         const Call& call) {
+  auto writer = open_writer(key, options, call);
+  writer->write_from(source);
+  return writer->finish();
+}
+
+Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& options, const Call& call) {
+  MemorySource source{bytes};
+  return put(key, source, options, call);
+}
+
+RemoveReport ObjectStore::remove_many(std::span<const std::string> keys, const Call& call) {
+  RemoveReport report;
+  for (const std::string& key : keys) {
+    try {
+      remove(key, {}, call);
+      ++report.removed;
+    } catch (const Error& error) {
+      if (error.kind() == Kind::cancelled) throw;
+      report.errors.emplace(key, error);
+    }
+  }
+  return report;
+}
+
+Receipt ObjectStore::copy(std::string_view from, std::string_view to, const WriteOptions& options,
+                          const Call& call) {
+  auto source = get(from, {}, call);
+  WriteOptions writing = with_attributes_of(source->meta(), options);
+  writing.length = source->meta().bytes;
+  return put(to, *source, writing, call);
+}
+
+Receipt ObjectStore::move(std::string_view from, std::string_view to, const WriteOptions& options,
+                          const Call& call) {
+  if (from == to) refuse_key(from, "it cannot be moved onto itself");
+  ObjectMeta source = head(from, call);
+  Receipt receipt = copy(from, to, options, call);
+  if (ObjectMeta there = head(to, call); there.bytes != source.bytes) {
+    throw Error{Kind::corrupt,
+                fmt::format("{} has {} bytes after the copy, not {}; both stay", location(to), there.bytes,
+                            source.bytes),
+                {.doing = "move",
+                 .subject = location(to),
+                 .expected = std::to_string(source.bytes),
+                 .actual = std::to_string(there.bytes)}};
+  }
+  try {
+    remove(from, {.if_match = source.etag}, call);
+  } catch (const Error& error) {
+    Facts facts = error.facts();
+    facts.cause = std::make_shared<Error>(error);
+    throw Error{error.kind(),
+                fmt::format("{} was copied to {} but not removed, so both are there: {}", location(from),
+                            location(to), error.message()),
+                std::move(facts)};
+  }
+  return receipt;
+}
+
+std::shared_ptr<ObjectStore> ObjectStore::with_bucket(std::string_view bucket) {
+  throw Error{Kind::refused,
+              fmt::format("this store has no buckets, so \"{}\" cannot be used", bucket),
+              {.doing = "with_bucket", .subject = std::string{bucket}}};
+}
+
+}  // namespace penstock::store
