@@ -20,7 +20,8 @@ from botocore.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
-import servers  # noqa: E402  (its folder is put on the path above)
+import nginx  # noqa: E402  (its folder is put on the path above)
+import servers  # noqa: E402
 
 # Nothing in the shell of whoever runs the tests may leak into them.
 for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
@@ -113,3 +114,11 @@ def bucket(s3_server: S3Server) -> Bucket:
     name = f"test-{uuid.uuid4().hex[:20]}"
     s3_server.judge.create_bucket(Bucket=name)
     return Bucket(s3_server, name)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[nginx.Nginx]:
+    """nginx over a folder of the test's own: write files into `web.root`."""
+    (tmp_path / "web").mkdir()
+    with nginx.Nginx(tmp_path / "web") as server:
+        yield server

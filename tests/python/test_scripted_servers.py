@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import socket
+import urllib.request
 
 import boto3
 import pytest
@@ -111,3 +112,17 @@ def test_an_answer_to_the_head_leaves_the_body_unread():
             connection.sendall(b"PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.1 503")
         assert not s3.objects
+
+
+def test_nginx_serves_a_range_of_a_file(web):
+    (web.root / "f").write_bytes(CONTENT)
+    request = urllib.request.Request(f"{web.url}/f", headers={"Range": "bytes=5-8"})
+    with urllib.request.urlopen(request) as response:
+        assert (response.status, response.read()) == (206, CONTENT[5:9])
+
+
+def test_each_real_server_stores_and_lists(bucket):
+    bucket.server.judge.put_object(Bucket=bucket.name, Key="a/b", Body=b"here")
+    assert bucket.keys() == ["a/b"]
+    assert bucket.body("a/b") == b"here"
+    assert bucket.open_uploads("a/b") == []

@@ -202,6 +202,11 @@ def _becomes_healthy(process: subprocess.Popen[bytes], url: str) -> bool:
     return False
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def answers(url: str) -> bool:
     """Whether a GET of `url` is answered by a 2xx, without any proxy."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
