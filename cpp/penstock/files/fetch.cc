@@ -1,0 +1,338 @@
+#include "penstock/files/fetch.h"
+
+#include <algorithm>
+#include <exception>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "penstock/files/origin_digests.h"
+#include "penstock/http/content_range.h"
+#include "penstock/streams/hash.h"
+#include "penstock/streams/stages.h"
+
+namespace penstock::files {
+namespace {
+
+// Runs one end's work; an Error that does not say which end it came from gets `side`.
+template <class Work>
+auto at(Side side, Work work) {
+  try {
+    return work();
+  } catch (Error& error) {
+    if (error.facts().side == Side::none) error.facts().side = side;
+    throw;
+  }
+}
+
+Call with_deadline(Call call, const FileTask& task) {
+  if (!task.deadline) return call;
+  const Deadline own = Deadline::after(*task.deadline);
+  if (!call.deadline.set() || *own.at() < *call.deadline.at()) call.deadline = own;
+  return call;
+}
+
+http::Request request_of(const FileTask& task) {
+  http::Request request{.url = task.url, .headers = task.headers};
+  for (const auto& field : task.headers) request.secret_headers.push_back(field.first);
+  return request;
+}
+
+Error over_limit(std::uint64_t seen, const FileTask& task) {
+  return {Kind::refused,
+          "File size " + std::to_string(seen) + " bytes exceeds maximum " + std::to_string(task.max_bytes) +
+              " bytes",
+          {.side = Side::source, .doing = "GET", .code = std::string{penstock::code::kTooLarge}}};
+}
+
+Error size_mismatch(std::uint64_t expected, std::uint64_t actual) {
+  return {Kind::corrupt,
+          "File size mismatch. Expected: " + std::to_string(expected) + ", Actual: " + std::to_string(actual),
+          {.side = Side::source,
+           .doing = "verify",
+           .code = std::string{code::kSize},
+           .expected = std::to_string(expected),
+           .actual = std::to_string(actual)}};
+}
+
+// The caller gave `written`, perhaps in base64: the other value is told the same way.
+Error checksum_mismatch(const std::string& expected, const std::string& actual) {
+  return {Kind::corrupt,
+          "Checksum validation failed. Expected: " + expected + ", Actual: " + actual,
+          {.side = Side::source,
+           .doing = "verify",
+           .code = std::string{code::kChecksum},
+           .expected = expected,
+           .actual = actual}};
+}
+
+void require_whole(const http::Body& body) {
+  if (body.status() == 200) return;
+  throw Error{Kind::refused,
+              "Failed to download file: HTTP " + std::to_string(body.status()),
+              {.side = Side::source, .doing = "GET", .subject = body.url(), .status = body.status()}};
+}
+
+// Neither length nor chunks: a cut looks like an end, unless something else would tell.
+void refuse_unframed(const http::Body& body, const FileTask& task) {
+  if (body.framed() || task.allow_unframed || task.expected_bytes || !task.checksum.empty()) return;
+  throw Error{
+      Kind::refused,
+      "the response has neither a length nor chunks, so a cut could not be seen: give expected_bytes, a "
+      "checksum or allow_unframed",
+      {.side = Side::source,
+       .doing = "GET",
+       .subject = body.url(),
+       .code = std::string{penstock::code::kUnframed}}};
+}
+
+void refuse_length(std::optional<std::uint64_t> length, const FileTask& task) {
+  if (!length) return;
+  if (*length > task.max_bytes) throw over_limit(*length, task);
+  if (task.expected_bytes && *length != *task.expected_bytes)
+    throw size_mismatch(*task.expected_bytes, *length);
+}
+
+store::WriteOptions attributes_of(const http::Body& body, const FileTask& task) {
+  store::WriteOptions options{.mode = task.mode, .length = body.remaining(), .metadata = task.metadata};
+  const std::string_view sent_type = body.headers().get("content-type");
+  options.content_type = !task.content_type.empty() ? task.content_type
+                         : !sent_type.empty()       ? std::string{sent_type}
+                                                    : "application/octet-stream";
+  options.content_encoding = body.headers().get("content-encoding");
+  options.tags = task.tags;
+  options.storage_class = task.storage_class;
+  options.sse = task.sse;
+  options.kms_key_id = task.kms_key_id;
+  if (!task.task_id.empty()) options.metadata["taskid"] = task.task_id;
+  if (!task.job_id.empty()) options.metadata["jobid"] = task.job_id;
+  if (!task.file_name.empty()) options.metadata["originalfilename"] = task.file_name;
+  const auto expected = expected_digest(task);
+  if (expected && expected->algorithm() == Algorithm::sha256)
+    options.metadata["penstock-sha256"] = expected->hex();
+  return options;
+}
+
+// Every digest is computed once, whoever asked for it.
+std::vector<Algorithm> algorithms_of(const FileTask& task, const std::vector<Digest>& sent) {
+  std::set<Algorithm> wanted{task.digests.begin(), task.digests.end()};
+  if (const auto expected = expected_digest(task)) wanted.insert(expected->algorithm());
+  for (const Digest& digest : sent) wanted.insert(digest.algorithm());
+  return {wanted.begin(), wanted.end()};
+}
+
+bool given_as_base64(const FileTask& task, const Digest& expected) {
+  const auto colon = task.checksum.find(':');
+  return task.checksum.size() - (colon == std::string::npos ? 0 : colon + 1) != 2 * expected.raw().size();
+}
+
+void verify(const Hash& hashed, std::uint64_t bytes, const std::vector<Digest>& sent, const FileTask& task) {
+  if (task.expected_bytes && bytes != *task.expected_bytes) throw size_mismatch(*task.expected_bytes, bytes);
+  if (const auto expected = expected_digest(task)) {
+    const Digest actual = hashed.digest(expected->algorithm());
+    if (!actual.equals(*expected)) {
+      const bool base64 = given_as_base64(task, *expected);
+      throw base64 ? checksum_mismatch(expected->base64(), actual.base64())
+                   : checksum_mismatch(expected->hex(), actual.hex());
+    }
+  }
+  for (const Digest& digest : sent) {
+    const Digest actual = hashed.digest(digest.algorithm());
+    if (!actual.equals(digest)) throw checksum_mismatch(digest.hex(), actual.hex());
+  }
+}
+
+// Tells the states that Meter, which tells the bytes, does not know of.
+class Stages {
+ public:
+  Stages(Progress* progress, std::optional<std::uint64_t> total) : progress_(progress), total_(total) {}
+  void enter(TransferState state, std::uint64_t bytes) {
+    if (progress_) progress_->report({.state = state, .bytes_done = bytes, .bytes_total = total_});
+  }
+
+ private:
+  Progress* progress_;
+  std::optional<std::uint64_t> total_;
+};
+
+// What Limit stopped, in this system's words: everything up to the first byte over the limit was seen.
+std::uint64_t write_limited(Sink& object, Source& hashed, const FileTask& task) {
+  try {
+    return object.write_from(hashed);
+  } catch (const Error& error) {
+    if (error.facts().code == penstock::code::kTooLarge && error.facts().side == Side::source) {
+      throw over_limit(task.max_bytes + 1, task);
+    }
+    throw;
+  }
+}
+
+Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options,
+                 const Call& call) {
+  const auto body = at(Side::source, [&] {
+    return web.open(request_of(task), {.call = call,
+                                       .max_redirects = task.max_redirects,
+                                       .guard = options.guard,
+                                       .connections_per_host = options.connections_per_origin});
+  });
+  require_whole(*body);
+  refuse_length(body->remaining(), task);  // before the first byte
+  refuse_unframed(*body, task);
+  const std::vector<Digest> sent =
+      task.verify_headers ? origin_digests(body->headers()) : std::vector<Digest>{};
+  Stages stages{call.progress, body->remaining()};
+  stages.enter(TransferState::downloading, 0);
+  const auto admitted = options.admit ? options.admit(body->remaining().value_or(8_MiB), call) : nullptr;
+
+  Limit limited{*body, task.max_bytes};
+  Meter metered{limited, call.progress};
+  Hash hashed{metered, algorithms_of(task, sent)};
+  Count counted{hashed};
+  const auto object =
+      at(Side::sink, [&] { return to.open_writer(task.key, attributes_of(*body, task), call); });
+  at(Side::sink, [&] {
+    write_limited(*object, counted, task);
+    return 0;
+  });
+  stages.enter(TransferState::verifying, counted.bytes());
+  verify(hashed, counted.bytes(), sent, task);  // before anything is visible
+  stages.enter(TransferState::publishing, counted.bytes());
+  Receipt receipt = at(Side::sink, [&] { return object->finish(); });
+  receipt.digests.merge(hashed.digests());
+  receipt.resumes = body->resumes();
+  receipt.attempts = std::max(receipt.attempts, body->attempts());
+  stages.enter(TransferState::completed, receipt.bytes);
+  return receipt;
+}
+
+bool worth_a_restart(const Error& error) {
+  return error.facts().side == Side::source && (error.facts().code == penstock::code::kChanged ||
+                                                error.facts().code == penstock::code::kNotResumable);
+}
+
+Receipt transfer_with_restarts(http::Client& web, const FileTask& task, store::ObjectStore& to,
+                               const FetchOptions& options, const Call& call) {
+  for (int restarts = 0;; ++restarts) {
+    try {
+      Receipt receipt = transfer(web, task, to, options, call);
+      receipt.restarts = restarts;
+      return receipt;
+    } catch (const Error& error) {
+      if (!worth_a_restart(error) || restarts >= options.max_restarts) throw;
+      web.log(LogLevel::warning, "files", "starting again from byte 0: " + error.message());
+      web.count([](http::Statistics& all) { ++all.restarts; });
+    }
+  }
+}
+
+// The object this very task left earlier, or nothing. Metadata decides, and the size and digest the task
+// names.
+std::optional<Receipt> already_there(const FileTask& task, store::ObjectStore& to, const Call& call) {
+  const auto found = at(Side::sink, [&] { return to.find(task.key, call); });
+  if (!found || task.task_id.empty()) return std::nullopt;
+  const auto& said = found->metadata;
+  const auto is = [&](const char* name, const std::string& value) {
+    const auto at = said.find(name);
+    return at != said.end() && at->second == value;
+  };
+  if (!is("taskid", task.task_id)) return std::nullopt;
+  if (task.expected_bytes && found->bytes != *task.expected_bytes) return std::nullopt;
+  const auto expected = expected_digest(task);
+  if (expected && !is("penstock-sha256", expected->hex())) {
+    const auto kept = found->digests.find(std::string{to_string(expected->algorithm())});
+    if (kept == found->digests.end() || kept->second != expected->hex()) return std::nullopt;
+  }
+  Receipt receipt{
+      .bytes = found->bytes, .key = task.key, .location = to.location(task.key), .etag = found->etag};
+  receipt.version_id = found->version_id;
+  receipt.mode = "skipped";
+  return receipt;
+}
+
+void tell_end(const Call& call, const Error& error) {
+  Stages{call.progress, std::nullopt}.enter(
+      error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed, 0);
+}
+
+Receipt fetch_validated(http::Client& web, const FileTask& task, store::ObjectStore& to,
+                        const FetchOptions& options) {
+  const Call call = with_deadline(options.call, task);
+  const auto elsewhere = task.bucket.empty() ? nullptr : to.with_bucket(task.bucket);
+  store::ObjectStore& target = elsewhere ? *elsewhere : to;
+  if (task.skip_existing) {
+    if (auto receipt = already_there(task, target, call)) return *std::move(receipt);
+  }
+  try {
+    return transfer_with_restarts(web, task, target, options, call);
+  } catch (const Error& error) {
+    tell_end(call, error);
+    throw;
+  }
+}
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(const Clock& clock) : clock_(clock), begun_(clock.now()) {}
+  double seconds() const { return std::chrono::duration<double>(clock_.now() - begun_).count(); }
+
+ private:
+  const Clock& clock_;
+  SteadyTime begun_;
+};
+
+FileResult process_logged(http::Client& web, const FileTask& task, store::ObjectStore& to,
+                          const FetchOptions& options) {
+  validate(task);
+  web.log(LogLevel::info, "files",
+          "Processing file task " + task.task_id + " for job " + task.job_id + ": " + task.file_name);
+  const Stopwatch watch{web.clock()};
+  Receipt receipt = fetch_validated(web, task, to, options);
+  receipt.seconds = watch.seconds();
+  FileResult result = succeeded(task, std::move(receipt));
+  result.duration_ms = static_cast<std::int64_t>(result.receipt.seconds * 1000);
+  result.skipped = result.receipt.mode == "skipped";
+  if (const auto expected = expected_digest(task); expected && !result.skipped) {
+    web.log(LogLevel::info, "files", "Checksum validation passed: " + expected->hex());
+  }
+  web.log(LogLevel::info, "files",
+          "Successfully processed file task " + task.task_id + " in " + std::to_string(result.duration_ms) +
+              "ms. Size: " + std::to_string(*result.bytes) + " bytes");
+  return result;
+}
+
+FileResult failed_logged(http::Client& web, const FileTask& task, const Error& error,
+                         std::int64_t duration_ms) {
+  FileResult result = failed(task, error);
+  result.duration_ms = duration_ms;
+  web.log(LogLevel::error, "files",
+          "Failed to process file task " + task.task_id + ": " + result.error_message);
+  return result;
+}
+
+}  // namespace
+
+Receipt fetch(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options) {
+  validate_transfer(task);
+  const Stopwatch watch{web.clock()};
+  Receipt receipt = fetch_validated(web, task, to, options);
+  receipt.seconds = watch.seconds();
+  return receipt;
+}
+
+FileResult process(http::Client& web, const FileTask& task, store::ObjectStore& to,
+                   const FetchOptions& options) noexcept {
+  const Stopwatch watch{web.clock()};
+  const auto elapsed = [&] { return static_cast<std::int64_t>(watch.seconds() * 1000); };
+  try {
+    return process_logged(web, task, to, options);
+  } catch (const Error& error) {
+    return failed_logged(web, task, error, elapsed());
+  } catch (const std::exception& unknown) {  // a foreign store's own exception, or no memory
+    return failed_logged(web, task, Error{Kind::lost, unknown.what(), {}}, elapsed());
+  } catch (...) {
+    return failed_logged(web, task, Error{Kind::lost, ""}, elapsed());
+  }
+}
+
+}  // namespace penstock::files
