@@ -1,0 +1,171 @@
+#include "penstock/files/fetch_many.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "penstock/base/wait.h"
+#include "penstock/files/admission.h"
+
+namespace penstock::files {
+namespace {
+
+// One part of an upload: what a transfer is sure to hold.
+constexpr std::uint64_t kHeldBytes = 8_MiB;
+
+void check_options(const BatchOptions& options) {
+  if (options.jobs >= 1 && options.jobs <= 256) return;
+  throw Error{Kind::refused,
+              "jobs is " + std::to_string(options.jobs) + ", it must be 1..256",
+              {.doing = "fetch_many", .subject = "jobs"}};
+}
+
+}  // namespace
+
+// Shared by the reader and the running jobs. A job holds it alive, so nothing here outlives its users.
+struct FetchMany::State : std::enable_shared_from_this<State> {
+  State(std::shared_ptr<http::Client> client, TaskSource source, std::shared_ptr<store::ObjectStore> target,
+        BatchOptions wanted)
+      : web(std::move(client)),
+        tasks(std::move(source)),
+        to(std::move(target)),
+        options(std::move(wanted)),
+        admission(
+            std::make_shared<Admission>(options.budget_bytes.value_or(web->budget()->statistics().limit))),
+        stop_outside(options.fetch.call.stop, [this] { stop.request_stop(); }) {
+    options.fetch.call.stop = stop.get_token();
+    options.fetch.connections_per_origin = options.connections_per_origin;
+    options.fetch.admit = [gate = admission](std::uint64_t bytes, const Call& call) {
+      return gate->admit(std::min(bytes, kHeldBytes), call);
+    };
+  }
+
+  struct Numbered {
+    std::uint64_t number;
+    FileTask task;
+  };
+
+  std::size_t ahead() const { return 2 * static_cast<std::size_t>(options.jobs); }
+  std::size_t held() const { return waiting.size() + running + results.size(); }
+  bool ready() const { return !results.empty() && (!options.ordered || results.begin()->first == given); }
+  bool idle_job() const { return waiting.size() + running < static_cast<std::size_t>(options.jobs); }
+  bool done() const { return exhausted && held() == 0; }
+
+  void take_tasks();
+  void accept(FileTask task);
+  void work();
+  FileResult run(const FileTask& task);
+  FileResult give();
+
+  const std::shared_ptr<http::Client> web;
+  const TaskSource tasks;
+  const std::shared_ptr<store::ObjectStore> to;
+  BatchOptions options;
+  const std::shared_ptr<Admission> admission;
+  std::stop_source stop;
+  std::stop_callback<std::function<void()>> stop_outside;
+
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::deque<Numbered> waiting;
+  std::map<std::uint64_t, FileResult> results;  // by number of the task, or of the completion
+  std::size_t running = 0;                      // tasks at work
+  std::size_t threads = 0;
+  std::uint64_t taken = 0, completed = 0, given = 0;
+  bool exhausted = false;
+};
+
+// Takes tasks while one of the jobs would be idle, and up to the limit while there is nothing to hand out.
+void FetchMany::State::take_tasks() {
+  while (true) {
+    {
+      const std::lock_guard lock{mutex};
+      if (exhausted || held() >= ahead() || (ready() && !idle_job())) return;
+    }
+    auto task = stop.stop_requested() ? std::nullopt : tasks();  // not under the lock: foreign code
+    if (!task) {
+      const std::lock_guard lock{mutex};
+      exhausted = true;
+      return;
+    }
+    accept(*std::move(task));
+  }
+}
+
+void FetchMany::State::accept(FileTask task) {
+  {
+    const std::lock_guard lock{mutex};
+    waiting.push_back({taken++, std::move(task)});
+    if (threads >= static_cast<std::size_t>(options.jobs)) return;
+    ++threads;
+  }
+  web->workers().run([self = shared_from_this()] { self->work(); });
+}
+
+void FetchMany::State::work() {
+  std::unique_lock lock{mutex};
+  while (!waiting.empty()) {
+    const Numbered next = std::move(waiting.front());
+    waiting.pop_front();
+    ++running;
+    lock.unlock();
+    FileResult result = run(next.task);
+    lock.lock();
+    --running;
+    results.emplace(options.ordered ? next.number : completed++, std::move(result));
+    changed.notify_all();
+  }
+  --threads;
+  changed.notify_all();
+}
+
+FileResult FetchMany::State::run(const FileTask& task) {
+  const auto progress = options.progress_of ? options.progress_of(task) : nullptr;
+  FetchOptions fetch = options.fetch;
+  fetch.call.progress = progress.get();
+  return process(*web, task, *to, fetch);
+}
+
+FileResult FetchMany::State::give() {
+  const auto first = results.begin();
+  FileResult result = std::move(first->second);
+  results.erase(first);
+  ++given;
+  return result;
+}
+
+FetchMany::FetchMany(std::shared_ptr<http::Client> web, TaskSource tasks,
+                     std::shared_ptr<store::ObjectStore> to, BatchOptions options) {
+  check_options(options);
+  state_ = std::make_shared<State>(std::move(web), std::move(tasks), std::move(to), std::move(options));
+}
+
+FetchMany::~FetchMany() {
+  cancel();
+  std::unique_lock lock{state_->mutex};
+  base::wait(state_->changed, lock, {}, "stop the transfers", [this] { return state_->threads == 0; });
+}
+
+std::optional<FileResult> FetchMany::next(const Call& call) {
+  state_->take_tasks();
+  std::unique_lock lock{state_->mutex};
+  base::wait(state_->changed, lock, call, "wait for a result",
+             [this] { return state_->ready() || state_->done(); });
+  if (!state_->ready()) return std::nullopt;
+  return state_->give();
+}
+
+void FetchMany::cancel() noexcept {
+  state_->stop.request_stop();
+}
+
+void fetch_many(std::shared_ptr<http::Client> web, TaskSource tasks, std::shared_ptr<store::ObjectStore> to,
+                const BatchOptions& options, const std::function<void(FileResult)>& take) {
+  FetchMany batch{std::move(web), std::move(tasks), std::move(to), options};
+  while (auto result = batch.next(options.fetch.call)) take(*std::move(result));
+}
+
+}  // namespace penstock::files
