@@ -146,7 +146,10 @@ FetchMany::FetchMany(std::shared_ptr<http::Client> web, TaskSource tasks,
 FetchMany::~FetchMany() {
   cancel();
   std::unique_lock lock{state_->mutex};
-  base::wait(state_->changed, lock, {}, "stop the transfers", [this] { return state_->threads == 0; });
+  // Not base::wait: a destructor may not throw, and cancelled transfers end within 200 ms.
+  while (!base::wait_for(state_->changed, lock, std::chrono::seconds{1},
+                         [this] { return state_->threads == 0; })) {
+  }
 }
 
 std::optional<FileResult> FetchMany::next(const Call& call) {
