@@ -60,7 +60,7 @@ std::string_view separator(std::string_view text) {
   if (mark == "%3D" || mark == "%3d" || mark == "%3A" || mark == "%3a") return text.substr(0, at + 3);
   if (mark.empty() || !is_one_of(mark.front(), ":=>")) return {};
   ++at;
-  skip(" \t");
+  skip(" \t\\");
   return text.substr(0, at);
 }
 
