@@ -15,8 +15,8 @@
 namespace penstock::disk {
 namespace {
 
-using testing::error_of;
-using testing::TemporaryFolder;
+using test::error_of;
+using test::TemporaryFolder;
 
 TEST(FileLock, ExclusiveExcludesWithinOneProcessAndSharedDoesNot) {
   TemporaryFolder scratch;

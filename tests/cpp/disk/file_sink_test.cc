@@ -26,10 +26,10 @@
 namespace penstock::disk {
 namespace {
 
-using testing::error_of;
-using testing::read_file;
-using testing::TemporaryFolder;
-using testing::write_file;
+using test::error_of;
+using test::read_file;
+using test::TemporaryFolder;
+using test::write_file;
 namespace fs = std::filesystem;
 
 using Names = std::vector<std::string>;
@@ -133,10 +133,10 @@ TEST(FileSink, AStopEndsWriteAndFinishWithNothingVisible) {
 
 TEST(FileSink, KilledAtAnySystemCallShowsTheOldFileOrTheNewNeverAPart) {
   TemporaryFolder scratch;
-  const std::string old = "old", fresh = testing::random_bytes(200'000);
+  const std::string old = "old", fresh = test::random_bytes(200'000);
   std::string path = scratch / "file";
   int kept = 0, replaced = 0;
-  std::size_t kills = testing::kill_at_every_system_call(
+  std::size_t kills = test::kill_at_every_system_call(
       [&] {
         for (const std::string& name : scratch.names()) fs::remove(scratch / name);
         write_file(path, old);
@@ -156,9 +156,9 @@ TEST(FileSink, KilledAtAnySystemCallShowsTheOldFileOrTheNewNeverAPart) {
 
 TEST(FileSink, KilledWhileCreatingShowsNothingOrAll) {
   TemporaryFolder scratch;
-  const std::string fresh = testing::random_bytes(5'000);
+  const std::string fresh = test::random_bytes(5'000);
   std::string path = scratch / "file";
-  testing::kill_at_every_system_call(
+  test::kill_at_every_system_call(
       [&] {
         for (const std::string& name : scratch.names()) fs::remove(scratch / name);
       },
@@ -173,7 +173,7 @@ TEST(FileSink, KilledWhileCreatingShowsNothingOrAll) {
 
 TEST(PublishFolder, KilledAtAnySystemCallShowsNothingOrAll) {
   TemporaryFolder scratch;
-  std::size_t kills = testing::kill_at_every_system_call(
+  std::size_t kills = test::kill_at_every_system_call(
       [&] {
         fs::remove_all(scratch / "staged");
         fs::remove_all(scratch / "final");
@@ -209,7 +209,7 @@ TEST(WriteAll, GoesOnAfterShortWritesAndSignals) {
   quiet.sa_handler = [](int) {};  // no SA_RESTART: a blocked write returns EINTR or short
   struct sigaction former{};
   ::sigaction(SIGUSR1, &quiet, &former);
-  const std::string sent = testing::random_bytes(1'000'000);
+  const std::string sent = test::random_bytes(1'000'000);
   pthread_t writer = ::pthread_self();
   std::string got;
   std::thread reader([&] {
@@ -255,7 +255,7 @@ TEST(FileSink, ARealFullDiskIsBusyTheOldFileStaysAndTheRoomComesBack) {
   TemporaryFolder scratch;
   int status = in_small_tmpfs(scratch.path(), [&] {
     put(scratch / "file", "old");
-    const std::string big = testing::random_bytes(3'000'000);
+    const std::string big = test::random_bytes(3'000'000);
     for (int round = 0; round < 2; ++round) {
       Error error = error_of([&] { put(scratch / "file", big); });
       if (error.kind() != Kind::busy || error.facts().code != code::kNoSpace) return false;

@@ -17,8 +17,8 @@
 namespace penstock::disk {
 namespace {
 
-using testing::error_of;
-using testing::TemporaryFolder;
+using test::error_of;
+using test::TemporaryFolder;
 
 std::string read_rest(Source& source, std::size_t step = 64 * 1024) {
   std::string all, buffer(step, '\0');
@@ -29,8 +29,8 @@ std::string read_rest(Source& source, std::size_t step = 64 * 1024) {
 struct FileSourceTest : ::testing::Test {
   TemporaryFolder scratch;
   std::string path = scratch / "file";
-  std::string content = testing::random_bytes(100'003);
-  void SetUp() override { testing::write_file(path, content); }
+  std::string content = test::random_bytes(100'003);
+  void SetUp() override { test::write_file(path, content); }
 };
 
 TEST_F(FileSourceTest, GivesTheWholeFileAndThenTheEndHoweverOftenAsked) {
@@ -42,13 +42,13 @@ TEST_F(FileSourceTest, GivesTheWholeFileAndThenTheEndHoweverOftenAsked) {
 }
 
 TEST_F(FileSourceTest, OneByteAtATimeIsTheSame) {
-  testing::write_file(path, content.substr(0, 300));
+  test::write_file(path, content.substr(0, 300));
   FileSource source(path);
   EXPECT_EQ(read_rest(source, 1), content.substr(0, 300));
 }
 
 TEST_F(FileSourceTest, AnEmptyFileIsItsEnd) {
-  testing::write_file(path, "");
+  test::write_file(path, "");
   FileSource source(path);
   EXPECT_EQ(source.remaining(), 0u);
   EXPECT_EQ(read_rest(source), "");
@@ -93,8 +93,8 @@ TEST_F(FileSourceTest, AFileThatShrinksIsCorruptNeverAShortEnd) {
 TEST_F(FileSourceTest, AFileRewrittenInPlaceIsAConflict) {
   FileSource source(path);
   source.mark();
-  std::string other = testing::random_bytes(content.size(), 2);
-  testing::write_file(path, other);
+  std::string other = test::random_bytes(content.size(), 2);
+  test::write_file(path, other);
   timespec times[2] = {{0, UTIME_OMIT}, {1'000'000'000, 7}};
   ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   EXPECT_EQ(error_of([&] { read_rest(source); }).facts().code, penstock::code::kChanged);
@@ -104,7 +104,7 @@ TEST_F(FileSourceTest, AFileRewrittenInPlaceIsAConflict) {
 TEST_F(FileSourceTest, AFileReplacedByAnotherIsReadToItsOwnEnd) {
   FileSource source(path);
   std::filesystem::remove(path);
-  testing::write_file(path, "other");
+  test::write_file(path, "other");
   EXPECT_EQ(read_rest(source), content);
 }
 

@@ -15,8 +15,8 @@
 namespace penstock::disk {
 namespace {
 
-using testing::error_of;
-using testing::TemporaryFolder;
+using test::error_of;
+using test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 TEST(Folder, MakesWhatIsMissingOneComponentAtATime) {
@@ -73,7 +73,7 @@ TEST(Folder, ALinkInThePathIsRefusedEvenIfItStaysInside) {
 
 TEST(Folder, ALinkInPlaceOfAFileIsRefused) {
   TemporaryFolder scratch, outside;
-  testing::write_file(outside / "secret", "s");
+  test::write_file(outside / "secret", "s");
   fs::create_symlink(outside / "secret", scratch / "link");
   Error error = error_of([&] { Folder::open(scratch.path()).open_file("link"); });
   EXPECT_EQ(error.kind(), Kind::refused);
@@ -82,7 +82,7 @@ TEST(Folder, ALinkInPlaceOfAFileIsRefused) {
 
 TEST(Folder, AFileInTheWayIsAConflictWhenMakingAndAbsentWhenLooking) {
   TemporaryFolder scratch;
-  testing::write_file(scratch / "f", "x");
+  test::write_file(scratch / "f", "x");
   Folder folder = Folder::open(scratch.path());
   EXPECT_EQ(error_of([&] { folder.make_folder("f/g"); }).kind(), Kind::conflict);
   EXPECT_FALSE(folder.find_folder("f/g").has_value());
@@ -108,7 +108,7 @@ TEST(Folder, StaysOnTheSameFolderWhenItIsMoved) {
 
 TEST(Folder, ListsEveryEntryOnceHoweverOftenAsked) {
   TemporaryFolder scratch;
-  testing::write_file(scratch / "a", "x");
+  test::write_file(scratch / "a", "x");
   fs::create_directory(scratch / "b");
   fs::create_symlink("a", scratch / "c");
   Folder folder = Folder::open(scratch.path());

@@ -6,7 +6,7 @@
 
 #include "penstock/base/error.h"
 
-namespace penstock::testing {
+namespace penstock::test {
 
 template <typename Call>
 Error error_of(Call&& call) {
@@ -18,4 +18,4 @@ Error error_of(Call&& call) {
   throw std::logic_error("nothing was thrown");
 }
 
-}  // namespace penstock::testing
+}  // namespace penstock::test

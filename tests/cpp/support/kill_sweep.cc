@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace penstock::testing {
+namespace penstock::test {
 namespace {
 
 constexpr int kForbidden = 77, kFailed = 1;
@@ -57,4 +57,4 @@ std::size_t kill_at_every_system_call(const std::function<void()>& prepare, cons
   throw std::runtime_error("the work makes more system calls than the sweep allows");
 }
 
-}  // namespace penstock::testing
+}  // namespace penstock::test

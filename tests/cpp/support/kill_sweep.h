@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <functional>
 
-namespace penstock::testing {
+namespace penstock::test {
 
 // Runs `work` in forked children under ptrace, killing the k-th run at its k-th stop (each system call has
 // two: on entry, with nothing done, and on exit). After each death calls `check(k)` here. Ends with the first
@@ -13,4 +13,4 @@ namespace penstock::testing {
 std::size_t kill_at_every_system_call(const std::function<void()>& prepare, const std::function<void()>& work,
                                       const std::function<void(std::size_t)>& check);
 
-}  // namespace penstock::testing
+}  // namespace penstock::test

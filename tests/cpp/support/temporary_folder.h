@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-namespace penstock::testing {
+namespace penstock::test {
 
 class TemporaryFolder {
  public:
@@ -57,4 +57,4 @@ inline std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-}  // namespace penstock::testing
+}  // namespace penstock::test
