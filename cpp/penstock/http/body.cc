@@ -24,15 +24,22 @@ StreamBody::StreamBody(std::shared_ptr<Engine> engine, Request request, CallOpti
       arrival_(std::make_shared<Arrival>()) {}
 
 void StreamBody::start() {
-  Pipe pipe(engine_->options().ring_bytes, options_.call, engine_->options().budget);
-  reader_ = std::move(pipe.reader);
-  auto delivery = std::make_unique<Delivery>(std::move(pipe.writer), engine_->options().ring_bytes, arrival_);
-  exchange_ = std::make_shared<Exchange>(*engine_, request_, options_, std::move(delivery));
-  engine_->begin(exchange_);
+  begin(std::make_unique<Delivery>(fresh_ring(), engine_->options().ring_bytes, arrival_));
   // The exchange keeps the stop and the deadline itself; this wait only has to hear of its end.
   std::unique_lock lock(arrival_->mutex);
   base::wait(arrival_->changed, lock, Call{}, "waiting for an answer", [&] { return arrival_->settled; });
   if (arrival_->failure) throw Error(*arrival_->failure);
+}
+
+PipeWriter StreamBody::fresh_ring() {
+  Pipe pipe(engine_->options().ring_bytes, options_.call, engine_->options().budget);
+  reader_ = std::move(pipe.reader);
+  return std::move(pipe.writer);
+}
+
+void StreamBody::begin(std::unique_ptr<Delivery> delivery) {
+  exchange_ = std::make_shared<Exchange>(*engine_, request_, options_, std::move(delivery));
+  engine_->begin(exchange_);
 }
 
 StreamBody::~StreamBody() {
@@ -64,8 +71,24 @@ std::size_t StreamBody::read(MutableBytes buffer) {
 }
 
 std::optional<std::uint64_t> StreamBody::remaining() const {
-  if (!arrival_->bytes) return std::nullopt;
-  return *arrival_->bytes - read_;
+  const auto bytes = arrival_->resume.bytes();
+  if (!bytes) return std::nullopt;
+  return *bytes - read_;
+}
+
+void StreamBody::mark() {
+  refuse_in_child();
+  if (!rewindable()) throw std::logic_error("this HTTP body has no strong validator, so it cannot be marked");
+  mark_ = read_;
+}
+
+void StreamBody::rewind() {
+  refuse_in_child();
+  if (!mark_) throw std::logic_error("rewind() without mark()");
+  if (*mark_ == read_) return;
+  drop();
+  read_ = *mark_;
+  begin(std::make_unique<Delivery>(fresh_ring(), engine_->options().ring_bytes, arrival_, read_));
 }
 
 }  // namespace penstock::http

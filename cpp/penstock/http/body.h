@@ -22,6 +22,9 @@ class StreamBody final : public Body {
 
   std::size_t read(MutableBytes buffer) override;
   std::optional<std::uint64_t> remaining() const override;
+  bool rewindable() const override { return arrival_->resume.possible(); }
+  void mark() override;
+  void rewind() override;
   int status() const override { return arrival_->status; }
   const Headers& headers() const override { return arrival_->headers; }
   const std::string& url() const override { return arrival_->url; }
@@ -32,6 +35,8 @@ class StreamBody final : public Body {
  private:
   StreamBody(std::shared_ptr<Engine> engine, Request request, CallOptions options);
   void start();
+  PipeWriter fresh_ring();
+  void begin(std::unique_ptr<Delivery> delivery);
   void drop() noexcept;
   void refuse_in_child() const;
 
@@ -43,6 +48,7 @@ class StreamBody final : public Body {
   std::shared_ptr<Exchange> exchange_;
   PipeReader reader_;
   std::uint64_t read_ = 0;
+  std::optional<std::uint64_t> mark_;
 };
 
 }  // namespace penstock::http

@@ -1,9 +1,26 @@
 #include "penstock/http/delivery.h"
 
+#include <utility>
+
 namespace penstock::http {
 
-void Delivery::opened() {
+Delivery::Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival)
+    : ring_(std::move(ring)), ring_bytes_(ring_bytes), arrival_(std::move(arrival)) {}
+
+Delivery::Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival,
+                   std::uint64_t delivered)
+    : Delivery(std::move(ring), ring_bytes, std::move(arrival)) {
   open_ = true;
+  resume_ = arrival_->resume;
+  delivered_ = delivered;
+  if (delivered == 0) sum_.emplace(Algorithm::crc64nvme);
+}
+
+void Delivery::open(Resume resume, bool may_resume) {
+  open_ = true;
+  resume_ = std::move(resume);
+  arrival_->resume = resume_;
+  if (may_resume && resume_.possible()) sum_.emplace(Algorithm::crc64nvme);
   settle(std::nullopt);
 }
 
@@ -14,9 +31,42 @@ void Delivery::settle(std::optional<Error> failure) {
   arrival_->changed.notify_all();
 }
 
+void Delivery::read_over() {
+  if (!sum_) {
+    Facts facts;
+    facts.side = Side::source;
+    facts.code = code::kNotResumable;
+    throw Error(Kind::lost, "the server ignores Range, so the body cannot go on from a mark",
+                std::move(facts));
+  }
+  over_left_ = delivered_;
+  sum_again_.emplace(Algorithm::crc64nvme);
+}
+
+// Takes from `bytes` what is only read over. False: it was not the same.
+bool Delivery::compare(Bytes& bytes) {
+  const Bytes over = bytes.first(std::min<std::uint64_t>(bytes.size(), over_left_));
+  sum_again_->update(over);
+  over_left_ -= over.size();
+  bytes = bytes.subspan(over.size());
+  return over_left_ > 0 || sum_again_->digest().equals(sum_->digest());
+}
+
 // All or nothing, as libcurl wants it.
 Delivery::Took Delivery::take(Bytes bytes) try {
+  if (over_left_ > 0) {
+    if (bytes.size() > over_left_ && ring_.room() < bytes.size() - over_left_) return Took::nothing;
+    if (!compare(bytes)) {
+      Facts facts;
+      facts.code = code::kChanged;
+      error_ = Error(Kind::conflict, "the object changed while it was read, under the same ETag",
+                     std::move(facts));
+      return Took::stop;
+    }
+    if (bytes.empty()) return Took::all;
+  }
   if (ring_.room() < bytes.size()) return Took::nothing;
+  if (sum_) sum_->update(bytes);
   ring_.try_write(bytes);
   delivered_ += bytes.size();
   return Took::all;

@@ -12,7 +12,8 @@
 #include <string>
 
 #include "penstock/base/error.h"
-#include "penstock/http/headers.h"
+#include "penstock/http/resume.h"
+#include "penstock/streams/hash.h"
 #include "penstock/streams/pipe.h"
 
 namespace penstock::http {
@@ -27,38 +28,55 @@ struct Arrival {
   Headers headers;
   std::string url;
   bool framed = true;
-  std::optional<std::uint64_t> bytes;  // of this body
+  Resume resume;
   std::atomic<int> attempts{0}, resumes{0};
 };
 
 // Threads: the I/O thread only.
 class Delivery {
  public:
-  enum class Took { all, nothing, stop };  // stop: the reader is gone
-  Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival)
-      : ring_(std::move(ring)), ring_bytes_(ring_bytes), arrival_(std::move(arrival)) {}
+  enum class Took { all, nothing, stop };  // stop: the reader is gone, or error() says why
+  // From the first byte.
+  Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival);
+  // From byte `delivered` on, of a body whose head stands in `arrival` already.
+  Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival,
+           std::uint64_t delivered);
 
   Arrival& arrival() { return *arrival_; }
-  void opened();  // the head stands in arrival()
   std::size_t ring_bytes() const { return ring_bytes_; }
   bool is_open() const { return open_; }
+  void open(Resume resume, bool may_resume);  // the rest of the head stands in arrival()
+
+  Resume& resume() { return resume_; }
+  std::uint64_t delivered() const { return delivered_; }
+  bool complete() const { return !resume_.bytes() || delivered_ == *resume_.bytes(); }
+  // The same object comes again from its beginning: what was delivered is read over and compared.
+  // Throws Error(lost, not_resumable) if nothing is known to compare it with.
+  void read_over();
+
   Took take(Bytes bytes);
+  const std::optional<Error>& error() const { return error_; }
   std::size_t room() const { return ring_.room(); }
   void on_room(std::size_t at_least, std::function<void()> ready) {
     ring_.on_room(std::max(at_least, ring_bytes_ / 2), std::move(ready));
   }
-  std::uint64_t delivered() const { return delivered_; }
 
   void finish();
   void fail(const Error& error);
 
  private:
   void settle(std::optional<Error> failure);
+  bool compare(Bytes& bytes);
   PipeWriter ring_;
   std::size_t ring_bytes_;
   std::shared_ptr<Arrival> arrival_;
   bool open_ = false;
+  Resume resume_;
   std::uint64_t delivered_ = 0;
+  // CRC64NVME of what was delivered, and of what is read over; only where a resume is possible.
+  std::optional<Hasher> sum_, sum_again_;
+  std::uint64_t over_left_ = 0;
+  std::optional<Error> error_;
 };
 
 }  // namespace penstock::http

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "penstock/base/redact.h"
-#include "penstock/http/content_range.h"
 #include "penstock/http/proxy.h"
 #include "penstock/http/redirect.h"
 
@@ -16,6 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kAttempts = 3, kBodyAttempts = 5;
+constexpr std::uint64_t kProgressBytes = 1_MiB;
 constexpr int kMends = 4;  // a policy mends each thing once; this stops one that does not
 
 Error our_error(Kind kind, std::string_view code, std::string message) {
@@ -33,6 +33,15 @@ Error busy_until(Error error, milliseconds hint) {
   Facts facts = error.facts();
   facts.retry_after = hint;
   return Error(Kind::busy, error.message(), std::move(facts));
+}
+
+// With no validator the rest could be another object's.
+Error not_resumable(Error fault) {
+  Facts facts;
+  facts.code = code::kNotResumable;
+  facts.cause = std::make_shared<Error>(fault);
+  return Error(Kind::lost, "the body broke and has no strong validator to go on by: " + fault.message(),
+               std::move(facts));
 }
 
 std::string_view name_of(RetryClass retry_class) {
@@ -113,7 +122,8 @@ void Exchange::arm() {
 
 void Exchange::prepare() {
   state_ = State::preparing;
-  sent_ = asked_;
+  const bool goes_on = delivery_ && delivery_->is_open();
+  sent_ = goes_on ? delivery_->resume().shaped(asked_, delivery_->delivered(), options_.s3_resume) : asked_;
   const std::uint64_t generation = ++generation_;
   // The exchange lives until `ready` is called or dropped, and so does the request the policy writes to.
   policy_->prepare(sent_, [self = shared_from_this(), generation](std::optional<Error> failure) {
@@ -149,7 +159,7 @@ void Exchange::slot_granted() {
   state_ = State::running;
   ++attempts_;
   ++spent_;
-  if (delivery_) delivery_->arrival().attempts = attempts_;
+  if (delivery_) count_try();
   at_head_.reset();
   if (!try_) try_ = std::make_unique<Try>(engine_, static_cast<Try::Owner&>(*this));
   try {
@@ -157,6 +167,15 @@ void Exchange::slot_granted() {
   } catch (const Error& error) {
     fail(error);
   }
+}
+
+void Exchange::count_try() {
+  Arrival& arrival = delivery_->arrival();
+  ++arrival.attempts;
+  delivered_at_start_ = delivery_->delivered();
+  if (attempts_ == 1 || !delivery_->is_open()) return;
+  ++arrival.resumes;
+  engine_.count([](Statistics& statistics) { ++statistics.resumes; });
 }
 
 Wire Exchange::wire() const {
@@ -195,6 +214,7 @@ void Exchange::tick(SteadyTime now) {
 }
 
 Try::Use Exchange::use_of(const Head& head) {
+  if (delivery_ && delivery_->is_open()) return use_again(head);
   if (head.status() < 200 || head.status() > 299) return Try::Use::keep_error;
   if (!delivery_) return Try::Use::keep;
   at_head_ = policy_->judge(attempt(nullptr));
@@ -203,14 +223,32 @@ Try::Use Exchange::use_of(const Head& head) {
   return Try::Use::deliver;
 }
 
+// The answer to a request for the rest of a body.
+Try::Use Exchange::use_again(const Head& head) {
+  switch (
+      delivery_->resume().check(head.status(), head.headers(), delivery_->delivered(), options_.s3_resume)) {
+    case Resume::Answer::whole:
+      delivery_->read_over();
+      [[fallthrough]];
+    case Resume::Answer::go_on:
+      return Try::Use::deliver;
+    case Resume::Answer::end:
+      at_end_ = true;
+      return Try::Use::stop;
+    case Resume::Answer::other:
+      break;
+  }
+  return Try::Use::keep_error;
+}
+
 void Exchange::open_delivery(const Head& head) {
   Arrival& arrival = delivery_->arrival();
+  Resume resume(sent_, head.status(), head.headers());
   arrival.status = head.status();
   arrival.headers = head.headers();
   arrival.url = redact_url(sent_.url);
-  arrival.bytes = content_length(head.headers());
-  arrival.framed = arrival.bytes || head.headers().has("transfer-encoding");
-  delivery_->opened();
+  arrival.framed = head.headers().has("content-length") || head.headers().has("transfer-encoding");
+  delivery_->open(std::move(resume), options_.resume && sent_.method == "GET");
 }
 
 void Exchange::ring_is_full() {
@@ -225,8 +263,8 @@ void Exchange::ring_is_full() {
 void Exchange::try_ended() {
   release();
   try {
-    if (delivery_ && delivery_->is_open()) return judge_body();
-    if (!followed()) judge();
+    if (followed()) return;
+    delivery_ && delivery_->is_open() ? judge_body() : judge();
   } catch (const Error& error) {
     fail(error);
   }
@@ -262,16 +300,35 @@ void Exchange::judge() {
   act(policy_->judge(attempt(fault ? &*fault : nullptr)));
 }
 
+// The body broke, ended, or could not go on.
 void Exchange::judge_body() {
-  const auto& fault = try_->fault();
-  if (!fault) return succeed();
-  fail(*fault);
+  if (at_end_) return succeed();
+  auto fault = try_->fault();
+  if (!fault && delivery_->error()) fault = delivery_->error();
+  const bool answered_well = !fault && try_->head().status() < 300;
+  if (answered_well && delivery_->complete()) return succeed();
+  if (!fault && !answered_well) return judge();
+  if (!fault) fault = our_error(Kind::lost, "short_body", "the body ended before its length");
+  if (fault->kind() != Kind::lost || fault->facts().code == code::kNotResumable)
+    return fail(std::move(*fault));
+  if (!options_.resume || !delivery_->resume().possible()) return fail(not_resumable(std::move(*fault)));
+  count_progress();
+  act(policy_->judge(attempt(&*fault)));
+}
+
+// 1 MiB of new bytes is a success: the attempts refill, and what the last resume paid comes back.
+void Exchange::count_progress() {
+  const std::uint64_t delivered = delivery_->delivered();
+  if (delivered - delivered_at_start_ < kProgressBytes) return;
+  engine_.quota(origin_).succeeded(last_paid_);
+  last_paid_ = 0;
+  spent_ = 0;
 }
 
 void Exchange::act(Verdict verdict) {
   if (verdict.action == Verdict::Action::accept) return succeed();
   Error error =
-      verdict.error.value_or(try_->fault().value_or(our_error(Kind::lost, "", "the exchange failed")));
+      verdict.error ? *verdict.error : try_->fault().value_or(our_error(Kind::lost, "", "the try failed"));
   if (!first_failure_) first_failure_ = std::make_shared<Error>(error);
   if (verdict.action == Verdict::Action::fail) return fail(std::move(error));
   verdict.error = std::move(error);
@@ -296,7 +353,7 @@ void Exchange::retry(Verdict verdict) {
     return wait(milliseconds{0});
   }
   const RetryPrice price = retry_price(engine_.options().retry_mode, verdict.retry_class, try_->timed_out());
-  const auto span = retry_wait(engine_.backoff().before_retry(spent_, price.base), verdict,
+  const auto span = retry_wait(engine_.backoff().before_retry(std::max(spent_, 1), price.base), verdict,
                                engine_.options().max_retry_after);
   if (!span) return fail(busy_until(std::move(error), *verdict.retry_after));
   const auto deadline = options_.call.deadline.at();

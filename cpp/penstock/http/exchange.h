@@ -42,11 +42,14 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   void prepared(std::optional<Error> failure);
   void slot_granted() override;
   Try::Use use_of(const Head& head) override;
+  Try::Use use_again(const Head& head);
   void ring_is_full() override;
   void try_ended() override;
   bool followed();
   void judge();
   void judge_body();
+  void count_progress();
+  void count_try();
   Attempt attempt(const Error* fault) const;
   void act(Verdict verdict);
   void retry(Verdict verdict);
@@ -79,7 +82,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   std::unique_ptr<Try> try_;
   std::optional<Verdict> at_head_;  // what the policy said of a streamed answer's head
   int attempts_ = 0, spent_ = 0, max_attempts_ = 3, mended_ = 0, redirects_ = 0, last_paid_ = 0;
-  bool holds_slot_ = false;
+  std::uint64_t delivered_at_start_ = 0;  // of this try
+  bool holds_slot_ = false, at_end_ = false;
   SteadyTime queued_at_{};
   std::optional<Engine::TimerId> backoff_timer_, deadline_timer_;
   std::shared_ptr<const Error> first_failure_;
