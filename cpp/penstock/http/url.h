@@ -26,7 +26,8 @@ struct Url {
   std::string display() const;      // without query: fit for errors and logs
 };
 
-// Where `location` leads from `base` (RFC 3986 section 5). Throws Error(refused) for a bad or foreign scheme.
+// Where `location` leads from `base` (RFC 3986 section 5). Spaces and non-ASCII in it are percent-encoded;
+// dot segments are removed only where it is relative. Throws Error(refused) for a bad or foreign scheme.
 Url resolve(const Url& base, std::string_view location);
 
 // Percent-encodes all but A-Z a-z 0-9 - . _ ~ (and '/' if kept). Upper-case hex.
