@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <openssl/evp.h>
 
 #include "penstock/aws/digest.h"
@@ -11,7 +12,9 @@
 namespace penstock::aws {
 
 bool is_loopback(const http::Url& url) {
-  return url.host == "localhost" || url.host == "::1" || (!url.ipv6 && url.host.starts_with("127."));
+  if (url.host == "localhost" || url.host == "::1") return true;
+  in_addr address{};  // a name may begin with "127." too
+  return inet_pton(AF_INET, url.host.c_str(), &address) == 1 && (ntohl(address.s_addr) >> 24) == 127;
 }
 
 std::string payload_without_hashing(const http::Request& request, const http::Url& url,
