@@ -4,42 +4,17 @@
 #include <bit>
 #include <cstring>
 
+#include "penstock/streams/crc_paths.h"
+#include "penstock/streams/gf2.h"
+
 namespace penstock::crc {
 namespace {
-
-// Polynomials over GF(2), reflected: bit (width - 1) is x^0, bit 0 is x^(width - 1).
-constexpr std::uint64_t times_x(std::uint64_t a, Polynomial p) {
-  return a >> 1 ^ (a & 1 ? p.reflected : 0);
-}
-
-constexpr std::uint64_t one(Polynomial p) {
-  return std::uint64_t{1} << (p.width - 1);
-}
-
-constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b, Polynomial p) {
-  std::uint64_t product = 0;
-  for (std::uint64_t term = one(p); term != 0; term >>= 1) {
-    if (a & term) product ^= b;
-    b = times_x(b, p);
-  }
-  return product;
-}
-
-// x^exponent mod P by repeated squaring.
-constexpr std::uint64_t x_to_the(std::uint64_t exponent, Polynomial p) {
-  std::uint64_t result = one(p), square = times_x(one(p), p);
-  for (; exponent != 0; exponent >>= 1) {
-    if (exponent & 1) result = multiply(result, square, p);
-    square = multiply(square, square, p);
-  }
-  return result;
-}
 
 constexpr std::size_t kSlices = 16;
 using Tables = std::array<std::array<std::uint64_t, 256>, kSlices>;
 
 // tables[k][b]: what byte b does to the register when k more bytes follow it.
-constexpr Tables make_tables(Polynomial p) {
+constexpr Tables make_tables(const Polynomial& p) {
   Tables tables{};
   for (std::uint64_t byte = 0; byte < 256; ++byte) {
     std::uint64_t value = byte;
@@ -55,6 +30,12 @@ constexpr Tables make_tables(Polynomial p) {
   return tables;
 }
 
+const Tables& tables_of(const Polynomial& p) {
+  static constexpr Tables kOfCrc32 = make_tables(kCrc32), kOfCrc32c = make_tables(kCrc32c),
+                          kOfCrc64Nvme = make_tables(kCrc64Nvme);
+  return p.width == 64 ? kOfCrc64Nvme : p.reflected == kCrc32.reflected ? kOfCrc32 : kOfCrc32c;
+}
+
 std::uint64_t load(const std::byte* at) {
   std::uint64_t value = 0;
   std::memcpy(&value, at, sizeof value);
@@ -62,8 +43,22 @@ std::uint64_t load(const std::byte* at) {
   return value;
 }
 
+std::uint64_t inverted(std::uint64_t crc, const Polynomial& p) {
+  return ~crc & ~std::uint64_t{0} >> (64 - p.width);
+}
+
+using Register = std::uint64_t (*)(const Polynomial& polynomial, std::uint64_t state, Bytes bytes);
+
+template <Register path>
+std::uint64_t whole(const Polynomial& polynomial, std::uint64_t crc, Bytes bytes) {
+  return inverted(path(polynomial, inverted(crc, polynomial), bytes), polynomial);
+}
+
+}  // namespace
+
 // Slicing by 16: sixteen bytes are looked up at once, in tables that know how far each is from the end.
-std::uint64_t by_table(const Tables& tables, std::uint64_t state, Bytes bytes) {
+std::uint64_t by_table(const Polynomial& polynomial, std::uint64_t state, Bytes bytes) {
+  const Tables& tables = tables_of(polynomial);
   for (; bytes.size() >= 16; bytes = bytes.subspan(16)) {
     std::uint64_t low = load(bytes.data()) ^ state, high = load(bytes.data() + 8);
     state = 0;
@@ -77,32 +72,26 @@ std::uint64_t by_table(const Tables& tables, std::uint64_t state, Bytes bytes) {
   return state;
 }
 
-constexpr Tables kCrc32Tables = make_tables(kCrc32);
-constexpr Tables kCrc32cTables = make_tables(kCrc32c);
-constexpr Tables kCrc64NvmeTables = make_tables(kCrc64Nvme);
-
-const Tables& tables_of(const Polynomial& p) {
-  return p.width == 64 ? kCrc64NvmeTables : p.reflected == kCrc32.reflected ? kCrc32Tables : kCrc32cTables;
+std::span<const Path> paths() {
+  static const std::array<Path, 3> all = {{{"table", true, whole<by_table>},
+                                           {"fold 128", has_fold_128(), whole<by_fold_128>},
+                                           {"fold 256", has_fold_256(), whole<by_fold_256>}}};
+  return all;
 }
-
-std::uint64_t inverted(std::uint64_t crc, const Polynomial& p) {
-  return ~crc & ~std::uint64_t{0} >> (64 - p.width);
-}
-
-}  // namespace
 
 std::uint64_t update(const Polynomial& polynomial, std::uint64_t crc, Bytes bytes) {
-  return inverted(by_table(tables_of(polynomial), inverted(crc, polynomial), bytes), polynomial);
+  static const auto best = [] {
+    auto found = paths().front().update;
+    for (const Path& path : paths()) found = path.available ? path.update : found;
+    return found;
+  }();
+  return best(polynomial, crc, bytes);
 }
 
 std::uint64_t combine(const Polynomial& polynomial, std::uint64_t a, std::uint64_t b, std::uint64_t b_bytes) {
-  // The inversions at both ends cancel. x^(8 * length) as (x^8)^length, since 8 * length may not fit.
-  std::uint64_t result = a, square = x_to_the(8, polynomial);
-  for (; b_bytes != 0; b_bytes >>= 1) {
-    if (b_bytes & 1) result = multiply(result, square, polynomial);
-    square = multiply(square, square, polynomial);
-  }
-  return result ^ b;
+  // B's bytes move A's register on by x^8 each. The inversions at both ends cancel.
+  const std::uint64_t shift = power(x_to_the(8, polynomial), b_bytes, polynomial);
+  return multiply(a, shift, polynomial) ^ b;
 }
 
 }  // namespace penstock::crc

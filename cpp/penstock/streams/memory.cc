@@ -69,4 +69,23 @@ void SlowSource::rewind() {
   at_ = mark_;
 }
 
+SlowSink& SlowSink::break_at(std::uint64_t offset, Error error) {
+  break_at_ = offset;
+  error_ = std::move(error);
+  return *this;
+}
+
+void SlowSink::write(Bytes bytes) {
+  while (!bytes.empty()) {
+    std::size_t count = std::min(step_, bytes.size());
+    if (error_) {
+      if (at_ >= break_at_) throw Error{*error_};
+      count = static_cast<std::size_t>(std::min<std::uint64_t>(count, *break_at_ - at_));
+    }
+    sink_.write(bytes.first(count));
+    at_ += count;
+    bytes = bytes.subspan(count);
+  }
+}
+
 }  // namespace penstock

@@ -68,4 +68,23 @@ class SlowSource : public Source {
   std::optional<Error> error_;
 };
 
+// Passes at most `step` bytes a write to `sink`; at `break_at` it throws what it was given, every time: a far
+// end that is gone stays gone.
+class SlowSink : public Sink {
+ public:
+  SlowSink(Sink& sink, std::size_t step) : sink_(sink), step_(step) {}
+  SlowSink(Sink&& sink, std::size_t step) = delete;
+  SlowSink& break_at(std::uint64_t offset, Error error);
+  void write(Bytes bytes) override;
+  Receipt finish() override { return sink_.finish(); }
+  void abort(std::string_view why) noexcept override { sink_.abort(why); }
+
+ private:
+  Sink& sink_;
+  std::size_t step_;
+  std::uint64_t at_ = 0;
+  std::optional<std::uint64_t> break_at_;
+  std::optional<Error> error_;
+};
+
 }  // namespace penstock
