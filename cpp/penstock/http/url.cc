@@ -97,6 +97,8 @@ std::string parse_host(std::string_view text, std::string_view whole) {
 }
 
 void parse_authority(std::string_view text, Url& url, std::string_view whole) {
+  // Browsers end the host at a backslash, RFC 3986 does not: what is read two ways is not read.
+  if (text.find('\\') != text.npos) refuse(whole, "a backslash stands before its path");
   if (const auto at = text.rfind('@'); at != text.npos) {
     url.has_userinfo = true;
     text.remove_prefix(at + 1);
