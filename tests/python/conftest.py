@@ -20,6 +20,7 @@ from botocore.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
+import consumer  # noqa: E402
 import nginx  # noqa: E402  (its folder is put on the path above)
 import servers  # noqa: E402
 
@@ -122,3 +123,11 @@ def web(tmp_path: Path) -> Iterator[nginx.Nginx]:
     (tmp_path / "web").mkdir()
     with nginx.Nginx(tmp_path / "web") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix with the C++ library in it."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    consumer.install_library(prefix)
+    return prefix
