@@ -164,7 +164,9 @@ def rounds(peers: list[str], count: int) -> Iterator[tuple[int, str]]:
             yield number, peer
 
 
-def bench(scenario_name: str, server: str, endpoint: str | None, peers: list[str], count: int) -> dict[str, object]:
+def bench(
+    scenario_name: str, server: str, endpoint: str | None, peers: list[str], count: int
+) -> dict[str, object]:
     scenario = SCENARIOS[scenario_name]
     expected = origin_digests(scenario)
     runs: dict[str, list[Run]] = {peer: [] for peer in peers}
@@ -188,7 +190,8 @@ def bench(scenario_name: str, server: str, endpoint: str | None, peers: list[str
 
 
 def summary(runs: list[Run]) -> dict[str, object]:
-    medians = {field: round(statistics.median(getattr(run, field) for run in runs), 3) for field in ("wall", "cpu", "rss")}
+    fields = ("wall", "cpu", "rss")
+    medians = {field: round(statistics.median(getattr(run, field) for run in runs), 3) for field in fields}
     return medians | {"runs": [asdict(run) for run in runs]}
 
 
@@ -218,8 +221,12 @@ def endpoints() -> dict[str, str | None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenario", nargs="+", default=["1x2GiB", "10x512MiB", "2000x64KiB"], choices=SCENARIOS)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--scenario", nargs="+", default=["1x2GiB", "10x512MiB", "2000x64KiB"], choices=SCENARIOS
+    )
     parser.add_argument("--server", nargs="+", default=list(endpoints()))
     parser.add_argument("--peer", nargs="+", default=list(commands()), choices=commands())
     parser.add_argument("--rounds", type=int, default=5)

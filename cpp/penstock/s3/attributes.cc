@@ -4,11 +4,11 @@
 #include <array>
 #include <cctype>
 
+#include "penstock/base/base64.h"
 #include "penstock/base/error.h"
 #include "penstock/http/content_range.h"
 #include "penstock/http/http_date.h"
 #include "penstock/http/url.h"
-#include "penstock/base/base64.h"
 #include "penstock/streams/hash.h"
 
 namespace penstock::s3 {

@@ -1,8 +1,8 @@
 #include "penstock/streams/pipe.h"
 
-#include <gtest/gtest.h>
-
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "support/random_bytes.h"
 
