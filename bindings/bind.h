@@ -1,0 +1,30 @@
+// One function a room; module.cpp calls them in the order the rooms stand in.
+#pragma once
+
+#include <memory>
+
+#include <pybind11/pybind11.h>
+
+#include "penstock/http/client.h"
+#include "penstock/store/object_store.h"
+
+namespace penstock::python {
+
+void bind_base(pybind11::module_& core);
+void bind_streams(pybind11::module_& core);
+void bind_store(pybind11::module_& core);
+void bind_http(pybind11::module_& core);
+void bind_aws(pybind11::module_& core);
+void bind_s3(pybind11::module_& core);
+void bind_files(pybind11::module_& core);
+
+// The process's default client, made on first use with the log sink of Python's logger `penstock`.
+std::shared_ptr<http::Client> default_client();
+void close_default_client();
+
+// An ObjectStore as Python holds it.
+struct StoreHandle {
+  std::shared_ptr<store::ObjectStore> store;
+};
+
+}  // namespace penstock::python

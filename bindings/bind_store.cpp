@@ -1,0 +1,199 @@
+#include <tuple>
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "penstock/store/folder_store.h"
+#include "penstock/store/memory_store.h"
+
+#include "await.h"
+#include "bind.h"
+#include "convert.h"
+#include "py_sink.h"
+#include "py_source.h"
+#include "py_store.h"
+
+namespace penstock::python {
+namespace {
+
+using StorePointer = std::shared_ptr<store::ObjectStore>;
+
+// A get() on its way to Python: the source, and the facts it came with.
+struct Opened {
+  std::unique_ptr<store::ObjectSource> source;
+  CallPointer call;
+};
+
+py::object to_python(Opened opened) {
+  py::object meta = python::to_python(opened.source->meta());
+  auto handle = std::make_shared<SourceHandle>(std::move(opened.source), opened.call);
+  return py::make_tuple(std::move(handle), std::move(meta));
+}
+
+// Pages of a listing; an error after some entries waits for the next page.
+class ListingHandle {
+ public:
+  ListingHandle(std::unique_ptr<store::Listing> listing, CallPointer call)
+      : listing_(std::move(listing)), call_(std::move(call)) {}
+  const CallPointer& call() const { return call_; }
+  std::vector<store::ObjectMeta> page(std::size_t most) {
+    Exclusive use{busy_};
+    if (failed_) std::rethrow_exception(std::exchange(failed_, nullptr));
+    std::vector<store::ObjectMeta> out;
+    try {
+      while (out.size() < most) {
+        auto meta = listing_->next();
+        if (!meta) break;
+        out.push_back(std::move(*meta));
+      }
+    } catch (...) {
+      if (out.empty()) throw;
+      failed_ = std::current_exception();
+    }
+    return out;
+  }
+
+ private:
+  std::unique_ptr<store::Listing> listing_;
+  CallPointer call_;
+  std::exception_ptr failed_;
+  std::atomic<bool> busy_{false};
+};
+
+py::object get(const StoreHandle& self, std::string key, const py::object& range, std::string if_match,
+               std::string version, const CallPointer& state, const py::object& loop) {
+  store::ReadOptions options{range_from(range), std::move(if_match), std::move(version)};
+  return perform(state, loop, [store = self.store, key, options, state](const Call& call) {
+    return Opened{store->get(key, options, call), state};
+  });
+}
+
+py::object put_source(const StoreHandle& self, std::string key, const std::shared_ptr<SourceHandle>& source,
+                      const py::dict& options, const CallPointer& state, const py::object& loop) {
+  return perform(state, loop,
+                 [store = self.store, key, source, options = write_options(options)](const Call& call) {
+                   Attentive attentive{*source, call};
+                   return store->put(key, attentive, options, call);
+                 });
+}
+
+py::object put_bytes(const StoreHandle& self, std::string key, const py::buffer& data,
+                     const py::dict& options, const CallPointer& state, const py::object& loop) {
+  auto held = std::make_shared<Borrowed>(data);
+  return perform(state, loop,
+                 [store = self.store, key, held, options = write_options(options)](const Call& call) {
+                   return store->put(key, held->bytes(), options, call);
+                 });
+}
+
+py::object open_writer(const StoreHandle& self, std::string key, const py::dict& options,
+                       const CallPointer& state, const py::object& loop) {
+  return perform(state, loop,
+                 [store = self.store, key, options = write_options(options), state](const Call& call) {
+                   return std::make_shared<SinkHandle>(store->open_writer(key, options, call), state);
+                 });
+}
+
+// copy or move
+template <Receipt (store::ObjectStore::*verb)(std::string_view, std::string_view, const store::WriteOptions&,
+                                              const Call&)>
+py::object transfer(const StoreHandle& self, std::string from, std::string to, const py::dict& options,
+                    const CallPointer& state, const py::object& loop) {
+  return perform(state, loop,
+                 [store = self.store, from, to, options = write_options(options)](const Call& call) {
+                   return (store.get()->*verb)(from, to, options, call);
+                 });
+}
+
+}  // namespace
+
+void bind_store(py::module_& core) {
+  const auto call = py::arg("call");
+  const auto loop = py::arg("loop") = py::none();
+
+  py::class_<ListingHandle, std::shared_ptr<ListingHandle>>(core, "Listing")
+      .def(
+          "page",
+          [](const std::shared_ptr<ListingHandle>& listing, std::size_t most, const py::object& loop_) {
+            return perform(listing->call(), loop_,
+                           [listing, most](const Call&) { return listing->page(most); });
+          },
+          py::arg("most"), loop);
+
+  py::class_<StoreHandle>(core, "Store")
+      .def(
+          "head",
+          [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {
+            return perform(state, loop_,
+                           [store = self.store, key](const Call& c) { return store->head(key, c); });
+          },
+          py::arg("key"), call, loop)
+      .def(
+          "find",
+          [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {
+            return perform(state, loop_,
+                           [store = self.store, key](const Call& c) { return store->find(key, c); });
+          },
+          py::arg("key"), call, loop)
+      .def(
+          "exists",
+          [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {
+            return perform(state, loop_,
+                           [store = self.store, key](const Call& c) { return store->exists(key, c); });
+          },
+          py::arg("key"), call, loop)
+      .def("get", &get, py::arg("key"), py::arg("range"), py::arg("if_match"), py::arg("version"), call, loop)
+      .def("put_source", &put_source, py::arg("key"), py::arg("source"), py::arg("options"), call, loop)
+      .def("put_bytes", &put_bytes, py::arg("key"), py::arg("data"), py::arg("options"), call, loop)
+      .def("open_writer", &open_writer, py::arg("key"), py::arg("options"), call, loop)
+      .def(
+          "list",
+          [](const StoreHandle& self, std::string prefix, std::string start_after, const CallPointer& state,
+             const py::object& loop_) {
+            return perform(state, loop_, [store = self.store, prefix, start_after, state](const Call& c) {
+              return std::make_shared<ListingHandle>(store->list(prefix, {start_after}, c), state);
+            });
+          },
+          py::arg("prefix"), py::arg("start_after"), call, loop)
+      .def(
+          "remove",
+          [](const StoreHandle& self, std::string key, std::string if_match, const CallPointer& state,
+             const py::object& loop_) {
+            return perform(state, loop_, [store = self.store, key, if_match](const Call& c) {
+              store->remove(key, {if_match}, c);
+            });
+          },
+          py::arg("key"), py::arg("if_match"), call, loop)
+      .def(
+          "remove_many",
+          [](const StoreHandle& self, std::vector<std::string> keys, const CallPointer& state,
+             const py::object& loop_) {
+            return perform(state, loop_,
+                           [store = self.store, keys](const Call& c) { return store->remove_many(keys, c); });
+          },
+          py::arg("keys"), call, loop)
+      .def("copy", &transfer<&store::ObjectStore::copy>, py::arg("from_key"), py::arg("to_key"),
+           py::arg("options"), call, loop)
+      .def("move", &transfer<&store::ObjectStore::move>, py::arg("from_key"), py::arg("to_key"),
+           py::arg("options"), call, loop)
+      .def(
+          "with_bucket",
+          [](const StoreHandle& self, const std::string& bucket) {
+            return StoreHandle{self.store->with_bucket(bucket)};
+          },
+          py::call_guard<py::gil_scoped_release>())
+      .def(
+          "location",
+          [](const StoreHandle& self, const std::string& key) { return self.store->location(key); },
+          py::call_guard<py::gil_scoped_release>());
+
+  core.def("memory_store", [] { return StoreHandle{std::make_shared<store::MemoryStore>()}; });
+  core.def(
+      "folder_store",
+      [](const std::string& path) { return StoreHandle{std::make_shared<store::FolderStore>(path)}; },
+      py::call_guard<py::gil_scoped_release>());
+  core.def("python_store",
+           [](py::object user) { return StoreHandle{std::make_shared<PyStore>(std::move(user))}; });
+}
+
+}  // namespace penstock::python

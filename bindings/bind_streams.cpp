@@ -1,0 +1,188 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "penstock/disk/file_sink.h"
+#include "penstock/disk/file_source.h"
+#include "penstock/streams/hash.h"
+#include "penstock/streams/pipe.h"
+#include "penstock/streams/stages.h"
+
+#include "await.h"
+#include "bind.h"
+#include "py_sink.h"
+#include "py_source.h"
+
+namespace penstock::python {
+namespace {
+
+using SourcePointer = std::shared_ptr<SourceHandle>;
+using SinkPointer = std::shared_ptr<SinkHandle>;
+
+SourcePointer source_of(std::unique_ptr<Source> source, CallPointer call = std::make_shared<CallState>(),
+                        SourcePointer inner = nullptr) {
+  return std::make_shared<SourceHandle>(std::move(source), std::move(call), std::move(inner));
+}
+
+// Room for one read, made Python's without a copy when the read fills it.
+class Chunk {
+ public:
+  explicit Chunk(std::size_t size)
+      : bytes_(py::reinterpret_steal<py::object>(
+            PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size)))),
+        room_{reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes_->ptr())), size} {}
+  MutableBytes room() const { return room_; }
+  void keep(std::size_t n) { kept_ = n; }
+  py::object take() && {
+    PyObject* raw = bytes_->inc_ref().ptr();
+    bytes_ = Kept{};
+    if (kept_ != room_.size() && _PyBytes_Resize(&raw, static_cast<py::ssize_t>(kept_)) != 0)
+      throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(raw);
+  }
+
+ private:
+  Kept bytes_;
+  MutableBytes room_;
+  std::size_t kept_ = 0;
+};
+
+py::object to_python(Chunk chunk) {
+  return std::move(chunk).take();
+}
+
+py::object read(const SourcePointer& source, std::size_t n, bool full, const py::object& loop) {
+  auto chunk = std::make_shared<Chunk>(n);
+  return perform(source->call(), loop, [source, chunk, full](const Call&) {
+    chunk->keep(full ? read_full(*source, chunk->room()) : source->read(chunk->room()));
+    return std::move(*chunk);
+  });
+}
+
+SourcePointer hash_stage(const SourcePointer& inner, const std::vector<std::string>& names) {
+  std::vector<Algorithm> algorithms;
+  for (const auto& name : names) algorithms.push_back(parse_algorithm(name));
+  return source_of(std::make_unique<Hash>(*inner, std::move(algorithms)), inner->call(), inner);
+}
+
+std::map<std::string, std::string> digests(const SourceHandle& stage) {
+  return dynamic_cast<const Hash&>(*stage.source()).digests();
+}
+
+void bind_sources(py::module_& core) {
+  py::class_<SourceHandle, SourcePointer>(core, "Source")
+      .def("read", &read, py::arg("n"), py::arg("full") = true, py::arg("loop") = py::none())
+      .def("close", &SourceHandle::close, py::call_guard<py::gil_scoped_release>())
+      .def("stop", [](const SourceHandle& source) { source.call()->stop(); })
+      .def_property_readonly("closed", &SourceHandle::closed)
+      .def_property_readonly("remaining", &SourceHandle::remaining)
+      .def_property_readonly("rewindable", &SourceHandle::rewindable)
+      .def("mark", &SourceHandle::mark)
+      .def("rewind",
+           [](const SourcePointer& source) {
+             blocking(*source->call(), [&](const Call&) { source->rewind(); });
+           })
+      .def("digests", &digests)
+      .def("count",
+           [](const SourceHandle& stage) { return dynamic_cast<const Count&>(*stage.source()).bytes(); });
+
+  core.def("buffer_source",
+           [](const py::buffer& data) { return source_of(std::make_unique<BufferSource>(data)); });
+  core.def("iterator_source",
+           [](py::iterator it) { return source_of(std::make_unique<IteratorSource>(std::move(it))); });
+  core.def("reader_source",
+           [](py::object file) { return source_of(std::make_unique<ReaderSource>(std::move(file))); });
+  core.def("file_source", [](const std::string& path, const CallPointer& call) {
+    return source_of(std::make_unique<disk::FileSource>(path, call->call()), call);
+  });
+  core.def("file_sink", [](const std::string& path, bool create, const CallPointer& call) {
+    const auto existing = create ? disk::Existing::refuse : disk::Existing::replace;
+    return std::make_shared<SinkHandle>(std::make_unique<disk::FileSink>(path, existing, call->call()), call);
+  });
+  core.def("limit_stage", [](const SourcePointer& inner, std::uint64_t max_bytes) {
+    return source_of(std::make_unique<Limit>(*inner, max_bytes), inner->call(), inner);
+  });
+  core.def("count_stage", [](const SourcePointer& inner) {
+    return source_of(std::make_unique<Count>(*inner), inner->call(), inner);
+  });
+  core.def("hash_stage", &hash_stage);
+  core.def(
+      "tee_stage",
+      [](const SourcePointer& inner, const SinkPointer& sink) {
+        return source_of(std::make_unique<Tee>(*inner, *sink), inner->call(), inner);
+      },
+      py::keep_alive<0, 2>());
+  core.def("digest_hex", [](const std::string& algorithm, const std::string& text) {
+    return Digest::parse(parse_algorithm(algorithm), text).hex();
+  });
+}
+
+void bind_sinks(py::module_& core) {
+  py::class_<SinkHandle, SinkPointer>(core, "Sink")
+      .def(
+          "write",
+          [](const SinkPointer& sink, const py::buffer& data, const py::object& loop) {
+            auto held = std::make_shared<Borrowed>(data);
+            return perform(sink->call(), loop, [sink, held](const Call&) { sink->write(held->bytes()); });
+          },
+          py::arg("data"), py::arg("loop") = py::none())
+      .def(
+          "write_from",
+          [](const SinkPointer& sink, const SourcePointer& source, const py::object& loop) {
+            return perform(sink->call(), loop, [sink, source](const Call& call) {
+              Attentive attentive{*source, call};
+              return sink->write_from(attentive);
+            });
+          },
+          py::arg("source"), py::arg("loop") = py::none())
+      .def(
+          "finish",
+          [](const SinkPointer& sink, const py::object& loop) {
+            return perform(sink->call(), loop, [sink](const Call&) { return sink->finish(); });
+          },
+          py::arg("loop") = py::none())
+      .def(
+          "abort", [](const SinkPointer& sink, const std::string& why) { sink->abort(why); },
+          py::arg("why") = "aborted by the caller", py::call_guard<py::gil_scoped_release>())
+      .def("stop", [](const SinkHandle& sink) { sink.call()->stop(); })
+      .def_property_readonly("ended", &SinkHandle::ended);
+}
+
+void bind_pipe(py::module_& core) {
+  py::class_<PipeWriter, std::shared_ptr<PipeWriter>>(core, "PipeWriter")
+      .def("try_write",
+           [](PipeWriter& writer, const py::buffer& data, std::size_t offset) {
+             Borrowed held{data};
+             return writer.try_write(held.bytes().subspan(offset));
+           })
+      .def(
+          "finish", [](PipeWriter& writer) { writer.finish(); }, py::call_guard<py::gil_scoped_release>())
+      .def(
+          "abort", [](PipeWriter& writer, const std::string& why) { writer.abort(why); },
+          py::call_guard<py::gil_scoped_release>())
+      // A future of `loop`, done once there is room or the reader is gone.
+      .def("room", [](PipeWriter& writer, std::size_t at_least, const py::object& loop) {
+        py::object future = loop.attr("create_future")();
+        auto done = std::make_shared<std::unique_ptr<Completion<void>>>(
+            std::make_unique<Completion<void>>(Kept{loop}, Kept{future}));
+        py::gil_scoped_release release;
+        writer.on_room(at_least, [done] {
+          if (*done) Runtime::instance().tell(std::move(*done));
+        });
+        return future;
+      });
+  core.def("pipe", [](std::size_t bytes, const CallPointer& call) {
+    Pipe pipe{bytes, call->call()};
+    return py::make_tuple(std::make_shared<PipeWriter>(std::move(pipe.writer)),
+                          source_of(std::make_unique<PipeReader>(std::move(pipe.reader)), call));
+  });
+}
+
+}  // namespace
+
+void bind_streams(py::module_& core) {
+  bind_sources(core);
+  bind_sinks(core);
+  bind_pipe(core);
+}
+
+}  // namespace penstock::python

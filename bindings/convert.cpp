@@ -1,0 +1,155 @@
+#include "convert.h"
+
+#include <chrono>
+
+#include "errors.h"
+
+namespace penstock::python {
+namespace {
+
+py::object objects(const char* name) {
+  return py::module_::import("penstock.objects").attr(name);
+}
+
+py::object seconds(const std::optional<WallTime>& at) {
+  if (!at) return py::none();
+  return py::float_(std::chrono::duration<double>(at->time_since_epoch()).count());
+}
+
+template <class Value>
+void take(const py::dict& options, const char* name, Value& into) {
+  if (options.contains(name) && !options[name].is_none()) into = options[name].cast<Value>();
+}
+
+template <class Value>
+void take(const py::dict& options, const char* name, std::optional<Value>& into) {
+  if (options.contains(name) && !options[name].is_none()) into = options[name].cast<Value>();
+}
+
+}  // namespace
+
+py::object to_python(const Receipt& r) {
+  return objects("Receipt")(
+      py::arg("bytes") = r.bytes, py::arg("key") = r.key, py::arg("bucket") = r.bucket,
+      py::arg("location") = r.location, py::arg("etag") = r.etag, py::arg("version_id") = r.version_id,
+      py::arg("content_type") = r.content_type, py::arg("digests") = r.digests,
+      py::arg("seconds") = r.seconds, py::arg("attempts") = r.attempts, py::arg("resumes") = r.resumes,
+      py::arg("restarts") = r.restarts, py::arg("mode") = r.mode, py::arg("mode_reason") = r.mode_reason);
+}
+
+py::object to_python(const store::ObjectMeta& m) {
+  return objects("ObjectMeta")(
+      py::arg("key") = m.key, py::arg("bytes") = m.bytes, py::arg("etag") = m.etag,
+      py::arg("version_id") = m.version_id, py::arg("modified") = seconds(m.last_modified),
+      py::arg("content_type") = m.content_type, py::arg("content_encoding") = m.content_encoding,
+      py::arg("content_disposition") = m.content_disposition, py::arg("cache_control") = m.cache_control,
+      py::arg("storage_class") = m.storage_class, py::arg("metadata") = m.metadata,
+      py::arg("digests") = m.digests);
+}
+
+py::object to_python(const store::RemoveReport& report) {
+  py::dict errors;
+  for (const auto& [key, error] : report.errors) errors[py::str(key)] = to_python(error);
+  return objects("RemoveReport")(py::arg("removed") = report.removed, py::arg("errors") = errors);
+}
+
+py::object to_python(const ProgressReport& report) {
+  constexpr const char* kStates[] = {"pending",   "downloading", "verifying", "publishing",
+                                     "completed", "failed",      "cancelled"};
+  return objects("Progress")(py::arg("state") = kStates[static_cast<int>(report.state)],
+                             py::arg("bytes_done") = report.bytes_done,
+                             py::arg("bytes_total") = report.bytes_total, py::arg("attempt") = report.attempt,
+                             py::arg("resumes") = report.resumes);
+}
+
+py::object to_python(const std::optional<store::ObjectMeta>& meta) {
+  return meta ? to_python(*meta) : py::none();
+}
+
+py::object to_python(const std::vector<store::ObjectMeta>& page) {
+  py::list out;
+  for (const auto& meta : page) out.append(to_python(meta));
+  return out;
+}
+
+store::ObjectMeta meta_from(py::handle meta) {
+  auto text = [&](const char* name) {
+    return py::str(py::getattr(meta, name, py::str())).cast<std::string>();
+  };
+  store::ObjectMeta out;
+  out.key = text("key");
+  out.bytes = meta.attr("bytes").cast<std::uint64_t>();
+  out.etag = text("etag");
+  out.version_id = text("version_id");
+  if (py::object at = py::getattr(meta, "modified", py::none()); !at.is_none())
+    out.last_modified = WallTime{
+        std::chrono::duration_cast<WallTime::duration>(std::chrono::duration<double>(at.cast<double>()))};
+  out.content_type = text("content_type");
+  out.content_encoding = text("content_encoding");
+  out.content_disposition = text("content_disposition");
+  out.cache_control = text("cache_control");
+  out.storage_class = text("storage_class");
+  if (py::hasattr(meta, "metadata"))
+    out.metadata = meta.attr("metadata").cast<std::map<std::string, std::string>>();
+  if (py::hasattr(meta, "digests"))
+    out.digests = meta.attr("digests").cast<std::map<std::string, std::string>>();
+  return out;
+}
+
+store::WriteOptions write_options(const py::dict& options) {
+  store::WriteOptions out;
+  std::string mode = "overwrite", etag;
+  take(options, "mode", mode);
+  take(options, "if_match", etag);
+  if (mode == "create") out.mode = store::Mode::create();
+  if (!etag.empty()) out.mode = store::Mode::if_match(etag);
+  take(options, "length", out.length);
+  take(options, "length_hint", out.length_hint);
+  std::map<std::string, std::string> expected;
+  take(options, "expected", expected);
+  for (const auto& [algorithm, text] : expected)
+    out.expected.push_back(Digest::parse(parse_algorithm(algorithm), text));
+  take(options, "content_type", out.content_type);
+  take(options, "content_encoding", out.content_encoding);
+  take(options, "content_disposition", out.content_disposition);
+  take(options, "cache_control", out.cache_control);
+  take(options, "metadata", out.metadata);
+  take(options, "tags", out.tags);
+  take(options, "storage_class", out.storage_class);
+  take(options, "sse", out.sse);
+  take(options, "kms_key_id", out.kms_key_id);
+  take(options, "part_bytes", out.part_bytes);
+  take(options, "max_parts_in_flight", out.max_parts_in_flight);
+  take(options, "token", out.token);
+  return out;
+}
+
+py::dict from_write_options(const store::WriteOptions& options) {
+  using store::Mode;
+  py::dict out;
+  auto give = [&](const char* name, const auto& value) {
+    if (!value.empty()) out[name] = value;
+  };
+  if (options.mode.kind == Mode::Kind::create) out["mode"] = "create";
+  if (options.mode.kind == Mode::Kind::if_match) out["if_match"] = options.mode.etag;
+  if (options.length) out["length"] = *options.length;
+  give("content_type", options.content_type);
+  give("content_encoding", options.content_encoding);
+  give("content_disposition", options.content_disposition);
+  give("cache_control", options.cache_control);
+  give("metadata", options.metadata);
+  give("tags", options.tags);
+  give("storage_class", options.storage_class);
+  give("sse", options.sse);
+  give("kms_key_id", options.kms_key_id);
+  return out;
+}
+
+std::optional<store::Range> range_from(const py::object& range) {
+  if (range.is_none()) return std::nullopt;
+  auto [first, last, suffix] = range.cast<
+      std::tuple<std::optional<std::uint64_t>, std::optional<std::uint64_t>, std::optional<std::uint64_t>>>();
+  return store::Range{first, last, suffix};
+}
+
+}  // namespace penstock::python

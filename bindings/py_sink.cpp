@@ -1,0 +1,72 @@
+#include "py_sink.h"
+
+#include "penstock/base/error.h"
+
+#include "errors.h"
+
+namespace penstock::python {
+
+PySink::PySink(py::object writer, std::string key, std::string location, store::WriteOptions options)
+    : writer_(std::move(writer)),
+      key_(std::move(key)),
+      location_(std::move(location)),
+      options_(std::move(options)) {
+  for (const Digest& digest : options_.expected) hashers_.emplace_back(digest.algorithm());
+}
+
+void PySink::write(Bytes bytes) {
+  for (Hasher& hasher : hashers_) hasher.update(bytes);
+  bytes_ += bytes.size();
+  py::gil_scoped_acquire gil;
+  auto view = py::memoryview::from_memory(bytes.data(), static_cast<py::ssize_t>(bytes.size()));
+  raising_ours([&] { return writer_->attr("write")(view); });
+  view.attr("release")();  // borrowed until return: a writer that keeps a view finds it released
+}
+
+void PySink::verify() const {
+  auto differs = [&](std::string what, std::string expected, std::string actual) {
+    Facts facts;
+    facts.side = Side::sink;
+    facts.doing = "verify";
+    facts.subject = location_;
+    facts.expected = expected;
+    facts.actual = actual;
+    return Error{Kind::corrupt, what + " differs: expected " + expected + ", got " + actual, facts};
+  };
+  if (options_.length && *options_.length != bytes_)
+    throw differs("length", std::to_string(*options_.length), std::to_string(bytes_));
+  for (std::size_t i = 0; i < hashers_.size(); ++i)
+    if (const Digest got = hashers_[i].digest(); !options_.expected[i].equals(got))
+      throw differs(std::string{to_string(got.algorithm())}, options_.expected[i].hex(), got.hex());
+}
+
+Receipt PySink::finish() {
+  verify();
+  Receipt receipt;
+  receipt.bytes = bytes_;
+  receipt.key = key_;
+  receipt.location = location_;
+  receipt.content_type = options_.content_type;
+  receipt.mode = "python";
+  for (const Hasher& hasher : hashers_)
+    receipt.digests[std::string{to_string(hasher.algorithm())}] = hasher.digest().hex();
+  py::gil_scoped_acquire gil;
+  py::object said = raising_ours([&] { return writer_->attr("finish")(); });
+  ended_ = true;
+  if (py::hasattr(said, "etag")) receipt.etag = py::str(said.attr("etag")).cast<std::string>();
+  return receipt;
+}
+
+void PySink::abort(std::string_view why) noexcept {
+  if (std::exchange(ended_, true)) return;
+  py::gil_scoped_acquire gil;
+  py::error_scope keep;  // an abort runs while another exception may be on its way
+  try {
+    writer_->attr("abort")(py::str(why.data(), why.size()));
+  } catch (py::error_already_set& raised) {
+    raised.discard_as_unraisable("abort() of a Python store's writer");
+  } catch (...) {
+  }
+}
+
+}  // namespace penstock::python

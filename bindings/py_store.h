@@ -1,0 +1,35 @@
+// A user's Python class as an ObjectStore: penstock.stores.StoreProtocol says what it must have.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <pybind11/pybind11.h>
+
+#include "penstock/store/object_store.h"
+
+#include "gil.h"
+
+namespace penstock::python {
+
+// Threads: called from whichever thread runs the pipeline, the GIL taken for each call.
+class PyStore : public store::ObjectStore {
+ public:
+  explicit PyStore(py::object store) : store_(std::move(store)) {}
+
+  std::optional<store::ObjectMeta> find(std::string_view key, const Call& call) override;
+  std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options,
+                                           const Call& call) override;
+  std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options,
+                                    const Call& call) override;
+  std::unique_ptr<store::Listing> list(std::string_view prefix, const store::ListOptions& options,
+                                       const Call& call) override;
+  void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override;
+  std::shared_ptr<store::ObjectStore> with_bucket(std::string_view bucket) override;
+  std::string location(std::string_view key) const override;
+
+ private:
+  Kept store_;
+};
+
+}  // namespace penstock::python

@@ -1,0 +1,145 @@
+#include "runtime.h"
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace penstock::python {
+namespace {
+
+std::atomic<Runtime*> current{nullptr};
+std::mutex making;
+
+class LogLine : public Runtime::Notice {
+ public:
+  LogLine(LogLevel level, std::string_view room, std::string_view line)
+      : level_(level), room_(room), line_(line) {}
+  void tell() override {
+    constexpr int kLevels[] = {10, 20, 30, 40};  // logging.DEBUG .. ERROR
+    try {
+      py::module_::import("logging")
+          .attr("getLogger")("penstock." + room_)
+          .attr("log")(kLevels[static_cast<int>(level_)], "%s", line_);
+    } catch (py::error_already_set& raised) {
+      raised.discard_as_unraisable("penstock log line");
+    }
+  }
+
+ private:
+  LogLevel level_;
+  std::string room_, line_;
+};
+
+}  // namespace
+
+Runtime& Runtime::instance() {
+  if (Runtime* made = current.load()) return *made;
+  std::lock_guard lock{making};
+  if (!current.load()) current = new Runtime;  // leaked on purpose: threads may outlive statics
+  return *current.load();
+}
+
+void Runtime::after_fork_in_child() {
+  new (&making) std::mutex;  // the parent's other threads are gone, perhaps while they held it
+  current = nullptr;
+}
+
+void Runtime::run(const CallPointer& state, std::function<void()> job) {
+  Workers* workers = nullptr;
+  {
+    std::lock_guard lock{mutex_};
+    if (closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
+    if (!workers_) workers_ = std::make_unique<Workers>();
+    workers = workers_.get();
+    running_.insert(state);
+  }
+  workers->run([this, state, job = std::move(job)] {
+    job();
+    std::unique_lock lock{mutex_};
+    const auto ended = running_.extract(running_.find(state));
+    changed_.notify_all();
+    lock.unlock();  // dropping the last state may take the GIL
+  });
+}
+
+void Runtime::tell(std::unique_ptr<Notice> notice) {
+  std::lock_guard lock{mutex_};
+  start_notifier();
+  queue_.push_back(std::move(notice));
+  changed_.notify_all();
+}
+
+void Runtime::log(LogLevel level, std::string_view room, std::string_view line) {
+  auto notice = std::make_unique<LogLine>(level, room, line);
+  std::lock_guard lock{mutex_};
+  if (closed_ || queue_.size() >= kMaxLines) return;
+  start_notifier();
+  queue_.push_back(std::move(notice));
+  changed_.notify_all();
+}
+
+LogSink Runtime::log_sink() {
+  return
+      [](LogLevel level, std::string_view room, std::string_view line) { instance().log(level, room, line); };
+}
+
+void Runtime::start_notifier() {
+  if (!notifier_.joinable() && !stopping_) notifier_ = std::thread{[this] { notify(); }};
+}
+
+void Runtime::notify() {
+  std::unique_lock lock{mutex_};
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    auto batch = std::exchange(queue_, {});
+    lock.unlock();
+    {
+      py::gil_scoped_acquire gil;
+      for (auto& notice : batch) notice->tell();
+      deliver_settled();
+      batch.clear();
+    }
+    lock.lock();
+  }
+}
+
+void Runtime::stop_jobs() {
+  std::unique_lock lock{mutex_};
+  closed_ = true;
+  auto running = running_;
+  lock.unlock();
+  for (const CallPointer& state : running) state->stop();
+  running.clear();
+  lock.lock();
+  const bool ended = changed_.wait_for(lock, kExit, [this] { return running_.empty(); });
+  auto workers = std::move(workers_);
+  lock.unlock();
+  if (!ended)
+    workers.release();  // user code that does not return keeps its thread; joining it would hang the exit
+}
+
+void Runtime::stop_notifier() {
+  std::unique_lock lock{mutex_};
+  stopping_ = true;
+  changed_.notify_all();
+  std::thread notifier = std::move(notifier_);
+  lock.unlock();
+  if (notifier.joinable()) notifier.join();
+}
+
+void Runtime::shutdown() {
+  Runtime* made = current.load();
+  if (!made) return;
+  py::gil_scoped_release release;
+  made->stop_jobs();
+  made->stop_notifier();
+}
+
+}  // namespace penstock::python

@@ -1,0 +1,71 @@
+// The process's own threads of the Python edge: workers that run async jobs, and the notifier that tells
+// Python.
+//
+// Life:    made on first use; a forked child starts with a fresh one and leaves the parent's alone.
+// shutdown() (atexit)
+//          stops every running job, waits for them up to kExit, then stops the notifier, before Python
+//          finalises.
+// Threads: run() and tell() from any thread; what is told runs on the notifier thread with the GIL held.
+// Memory:  one queue entry a completion; log lines beyond kMaxLines waiting are dropped.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "penstock/base/log.h"
+#include "penstock/base/workers.h"
+
+#include "call_state.h"
+
+namespace penstock::python {
+
+class Runtime {
+ public:
+  static constexpr std::chrono::seconds kExit{10};
+  static constexpr std::size_t kMaxLines = 10'000;
+
+  // A completion to be delivered, or a line to be logged; settled in batches with the GIL held.
+  class Notice {
+   public:
+    virtual ~Notice() = default;
+    virtual void tell() = 0;  // GIL held; must not throw
+  };
+
+  static Runtime& instance();
+  static void after_fork_in_child();
+  static void shutdown();
+
+  // Runs `job` on a worker; `state` is stopped if the process ends first. Throws std::runtime_error after
+  // shutdown.
+  void run(const CallPointer& state, std::function<void()> job);
+  void tell(std::unique_ptr<Notice> notice);
+  void log(LogLevel level, std::string_view room, std::string_view line);
+  LogSink log_sink();
+
+ private:
+  void notify();
+  void start_notifier();
+  void stop_jobs();
+  void stop_notifier();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::unique_ptr<Notice>> queue_;
+  std::size_t lines_ = 0;
+  bool stopping_ = false, closed_ = false;
+  std::multiset<CallPointer> running_;
+  std::unique_ptr<Workers> workers_;
+  std::thread notifier_;
+};
+
+// Hands what settled futures of one batch hold to their loops: one call_soon_threadsafe a loop. GIL held.
+void deliver_settled();
+
+}  // namespace penstock::python
