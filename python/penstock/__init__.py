@@ -1,0 +1,110 @@
+"""penstock: bytes as streams, in constant memory: a URL becomes a verified object in one pass.
+
+>>> receipt = penstock.fetch(server.url("/a.csv"), folder.as_uri() + "/a.csv")
+>>> receipt.bytes
+11
+"""
+
+from __future__ import annotations
+
+import atexit as _atexit
+import os as _os
+from typing import TYPE_CHECKING, Any
+
+from penstock import _core
+from penstock.client import AddressPolicy, Client
+from penstock.errors import (
+    Busy,
+    Cancelled,
+    Conflict,
+    Corrupt,
+    DeadlinePassed,
+    Denied,
+    Error,
+    InDoubt,
+    Lost,
+    NotFound,
+    Refused,
+)
+from penstock.objects import ObjectMeta, Progress, Range, Receipt, RemoveReport
+from penstock.stores import FolderStore, GetResult, MemoryStore, ObjectStore, S3Store, StoreProtocol
+from penstock.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, Sink, Source, Tee, pump
+from penstock.uris import get, put, store_at
+
+if TYPE_CHECKING:
+    from penstock import aio, aws, files, testing
+    from penstock.files import fetch
+
+__version__: str = _core.__version__
+
+__all__ = [
+    "AddressPolicy",
+    "Busy",
+    "Cancelled",
+    "Client",
+    "Conflict",
+    "Corrupt",
+    "Count",
+    "DeadlinePassed",
+    "Denied",
+    "Error",
+    "FileSink",
+    "FileSource",
+    "FolderStore",
+    "GetResult",
+    "Hash",
+    "InDoubt",
+    "Limit",
+    "Lost",
+    "MemoryStore",
+    "NotFound",
+    "ObjectMeta",
+    "ObjectStore",
+    "Progress",
+    "Range",
+    "Receipt",
+    "Refused",
+    "RemoveReport",
+    "S3Store",
+    "Sha256",
+    "Sink",
+    "Source",
+    "StoreProtocol",
+    "Tee",
+    "aio",
+    "aws",
+    "fetch",
+    "files",
+    "get",
+    "pump",
+    "put",
+    "set_budget",
+    "store_at",
+    "testing",
+]
+
+_LATE = frozenset({"aio", "aws", "files", "testing"})
+
+
+def set_budget(limit: int | str) -> None:
+    """Set the process's ceiling on memory that grows with data (96 MiB); for what is opened from now on."""
+    from penstock.units import size
+
+    _core.set_budget(size(limit))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        from importlib import import_module
+
+        return import_module(f"penstock.{name}")
+    if name == "fetch":
+        from penstock.files import fetch
+
+        return fetch
+    raise AttributeError(f"module 'penstock' has no attribute {name!r}")
+
+
+_atexit.register(_core._shutdown)
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(after_in_child=_core._after_fork_in_child)

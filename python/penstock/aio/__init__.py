@@ -1,0 +1,31 @@
+"""The async twins: the same names as in penstock, awaited.
+
+Native work runs on worker threads and completes futures of the running loop, one wake-up a batch. Cancelling
+a task
+stops its job within 200 ms; if publishing had begun, the CancelledError's ``__cause__`` is InDoubt.
+"""
+
+from penstock.aio import files
+from penstock.aio.files import fetch
+from penstock.aio.stores import FolderStore, GetResult, MemoryStore, ObjectStore, S3Store
+from penstock.aio.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, Sink, Source, Tee, pump
+
+__all__ = [
+    "Count",
+    "FileSink",
+    "FileSource",
+    "FolderStore",
+    "GetResult",
+    "Hash",
+    "Limit",
+    "MemoryStore",
+    "ObjectStore",
+    "S3Store",
+    "Sha256",
+    "Sink",
+    "Source",
+    "Tee",
+    "fetch",
+    "files",
+    "pump",
+]

@@ -1,0 +1,135 @@
+"""Async twins of penstock.files: the same names and arguments, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from penstock import _core
+from penstock import files as sync
+from penstock.aio._jobs import done, loop, told_call
+from penstock.files import FileResult, FileTask
+from penstock.progress import reporter
+from penstock.stores import native_store
+from penstock.units import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from penstock.client import Client
+    from penstock.objects import Receipt
+    from penstock.stores import ProgressLike
+    from penstock.units import Size, Span
+
+__all__ = ["FileResult", "FileTask", "fetch", "fetch_many", "process"]
+
+
+async def fetch(
+    url: str,
+    to: Any,
+    *,
+    key: str | None = None,
+    sha256: str | None = None,
+    checksum: str | None = None,
+    max_bytes: Size = sync.MAX_BYTES,
+    expected_bytes: int | None = None,
+    progress: ProgressLike = None,
+    deadline: Span | None = None,
+    guard: str | None = None,
+    client: Client | None = None,
+    config: Mapping[str, Any] | None = None,
+    **task: Any,
+) -> Receipt:
+    """As penstock.fetch."""
+    store, made = sync.fetch_task(
+        url,
+        to,
+        key,
+        sha256,
+        checksum,
+        max_bytes=size(max_bytes),
+        expected_bytes=expected_bytes,
+        config=config,
+        **task,
+    )
+    with reporter(progress, made.key) as report:
+        on, told = told_call(deadline, report)
+        job = _core.fetch(
+            sync.to_core(made), native_store(store), on, sync.native_client(client), guard, loop()
+        )
+        try:
+            return await done(job, on.stop)
+        except Exception as error:
+            if told is not None and told.raised is not None:
+                raise told.raised from error
+            raise
+
+
+async def process(
+    task: FileTask,
+    to: Any,
+    *,
+    progress: ProgressLike = None,
+    guard: str | None = None,
+    client: Client | None = None,
+) -> FileResult:
+    """As penstock.files.process."""
+    with reporter(progress, task.task_id) as report:
+        on, told = told_call(None, report)
+        job = _core.process(
+            sync.to_core(task), native_store(to), on, sync.native_client(client), guard, loop()
+        )
+        result = await done(job, on.stop)
+    if told is not None and told.raised is not None:
+        raise told.raised
+    return result
+
+
+class fetch_many(AsyncIterator[FileResult]):
+    """As penstock.files.fetch_many; ``tasks`` may also be an async iterable."""
+
+    def __init__(
+        self,
+        tasks: Iterable[FileTask] | AsyncIterable[FileTask],
+        to: Any,
+        *,
+        jobs: int = 16,
+        ordered: bool = False,
+        budget: Size | None = None,
+        progress: ProgressLike = None,
+        guard: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        taken = _from_loop(tasks, loop()) if isinstance(tasks, AsyncIterable) else tasks
+        self._batch = sync.batch(taken, to, jobs, ordered, budget, progress, guard, client)
+        self._over = False
+
+    async def __anext__(self) -> FileResult:
+        result = None if self._over else await done(self._batch.next(loop()), self._batch.cancel)
+        if result is None:
+            self._over = True
+            raise StopAsyncIteration
+        return result
+
+    async def aclose(self) -> None:
+        """Cancel what runs and take no more tasks."""
+        self._over = True
+        self._batch.cancel()
+
+    async def __aenter__(self) -> fetch_many:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _from_loop(tasks: AsyncIterable[FileTask], on: asyncio.AbstractEventLoop) -> Iterator[FileTask]:
+    """The loop's tasks, one at a time, for the worker that takes them."""
+    source = aiter(tasks)
+
+    async def following() -> FileTask | None:
+        return await anext(source, None)
+
+    while (task := asyncio.run_coroutine_threadsafe(following(), on).result()) is not None:
+        yield task

@@ -1,0 +1,214 @@
+"""Async twins of penstock.stores: the same names and arguments, awaited.
+
+>>> import asyncio
+>>> async def main():
+...     async def chunks():
+...         yield b"one "
+...         yield b"two"
+...     async with penstock.aio.MemoryStore() as store:
+...         await store.put("k", chunks())
+...         return await (await store.get("k")).bytes()
+>>> asyncio.run(main())
+b'one two'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock import stores as sync
+from penstock.aio._jobs import done, loop, told_call
+from penstock.aio.streams import Sink, Source, fed, native_source
+from penstock.objects import Range
+from penstock.progress import reporter
+from penstock.streams import call, is_buffer
+from penstock.units import span
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+    from os import PathLike
+
+    from typing_extensions import Self
+
+    from penstock import _core
+    from penstock.objects import ObjectMeta, Receipt, RemoveReport
+    from penstock.stores import ProgressLike, StoreProtocol
+    from penstock.units import Span
+
+
+class GetResult(Source):
+    """Async twin of penstock.GetResult."""
+
+    meta: ObjectMeta
+    range: Range | None
+
+
+class ObjectStore:
+    """Async twin of penstock.ObjectStore, over a sync one (``sync``)."""
+
+    def __init__(self, store: sync.ObjectStore) -> None:
+        self.sync = store
+
+    @classmethod
+    def of(cls, user: StoreProtocol) -> ObjectStore:
+        """A store over a class of yours; its methods run on a worker thread."""
+        return ObjectStore(sync.PythonStore(user))
+
+    @property
+    def _native(self) -> _core.Store:
+        return self.sync._native
+
+    async def head(self, key: str, *, deadline: Span | None = None) -> ObjectMeta:
+        on = call(deadline)
+        return await done(self._native.head(key, on, loop()), on.stop)
+
+    async def find(self, key: str, *, deadline: Span | None = None) -> ObjectMeta | None:
+        on = call(deadline)
+        return await done(self._native.find(key, on, loop()), on.stop)
+
+    async def exists(self, key: str, *, deadline: Span | None = None) -> bool:
+        on = call(deadline)
+        return await done(self._native.exists(key, on, loop()), on.stop)
+
+    async def get(
+        self,
+        key: str,
+        *,
+        range: Any = None,
+        if_match: str = "",
+        version: str = "",
+        deadline: Span | None = None,
+    ) -> GetResult:
+        on = call(deadline)
+        asked = None if range is None else Range.of(range)
+        job = self._native.get(key, sync.as_tuple(asked), if_match, version, on, loop())
+        native, meta = await done(job, on.stop)
+        result = GetResult._of(native)
+        result.meta, result.range = meta, asked
+        return result
+
+    async def put(
+        self,
+        key: str,
+        data: Any,
+        *,
+        progress: ProgressLike = None,
+        deadline: Span | None = None,
+        **options: Any,
+    ) -> Receipt:
+        """As penstock.ObjectStore.put; ``data`` may also be an async iterator. Leave a buffer as it is."""
+        chosen = sync.write_options(options)
+        with reporter(progress, key) as report:
+            on, told = told_call(deadline, report)
+            if is_buffer(data) and report is None:
+                return await done(self._native.put_bytes(key, data, chosen, on, loop()), on.stop)
+            source, feed = native_source(data)
+            try:
+                return await fed(feed, self._native.put_source(key, source, chosen, on, loop()), on.stop)
+            except Exception as error:
+                if told is not None and told.raised is not None:
+                    raise told.raised from error
+                raise
+
+    async def open_writer(self, key: str, *, deadline: Span | None = None, **options: Any) -> Sink:
+        on = call(deadline)
+        return Sink(
+            await done(self._native.open_writer(key, sync.write_options(options), on, loop()), on.stop)
+        )
+
+    async def list(
+        self, prefix: str = "", *, start_after: str = "", deadline: Span | None = None
+    ) -> AsyncIterator[ObjectMeta]:
+        on = call(deadline)
+        listing = await done(self._native.list(prefix, start_after, on, loop()), on.stop)
+        while page := await done(listing.page(sync.LIST_PAGE, loop()), on.stop):
+            for meta in page:
+                yield meta
+
+    async def remove(self, key: str, *, if_match: str = "", deadline: Span | None = None) -> None:
+        on = call(deadline)
+        await done(self._native.remove(key, if_match, on, loop()), on.stop)
+
+    async def remove_many(self, keys: Iterable[str], *, deadline: Span | None = None) -> RemoveReport:
+        on = call(deadline)
+        return await done(self._native.remove_many([*keys], on, loop()), on.stop)
+
+    async def copy(
+        self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any
+    ) -> Receipt:
+        on = call(deadline)
+        return await done(
+            self._native.copy(from_key, to_key, sync.write_options(options), on, loop()), on.stop
+        )
+
+    async def move(
+        self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any
+    ) -> Receipt:
+        on = call(deadline)
+        return await done(
+            self._native.move(from_key, to_key, sync.write_options(options), on, loop()), on.stop
+        )
+
+    def with_bucket(self, bucket: str) -> ObjectStore:
+        return ObjectStore(self.sync.with_bucket(bucket))
+
+    def location(self, key: str) -> str:
+        return self.sync.location(key)
+
+    async def aclose(self) -> None:
+        """Nothing to end: connections belong to the client. For symmetry with ``async with``."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"aio.{self.sync!r}"
+
+
+class MemoryStore(ObjectStore):
+    """Async twin of penstock.MemoryStore."""
+
+    def __init__(self) -> None:
+        super().__init__(sync.MemoryStore())
+
+
+class FolderStore(ObjectStore):
+    """Async twin of penstock.FolderStore."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        super().__init__(sync.FolderStore(path))
+
+
+class S3Store(ObjectStore):
+    """Async twin of penstock.S3Store, with its arguments."""
+
+    sync: sync.S3Store
+
+    def __init__(self, bucket: str, **config: Any) -> None:
+        super().__init__(sync.S3Store(bucket, **config))
+
+    async def presign(
+        self,
+        method: str,
+        key: str,
+        *,
+        expires: Span = 3600,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        deadline: Span | None = None,
+    ) -> str:
+        on = call(deadline)
+        job = self.sync._native.presign(
+            method, key, int(span(expires)), sync.pairs(headers), sync.pairs(query), on, loop()
+        )
+        return await done(job, on.stop)
+
+    async def capabilities(self, *, deadline: Span | None = None) -> dict[str, Any]:
+        on = call(deadline)
+        return await done(self.sync._native.capabilities(on, loop()), on.stop)
+
+    def statistics(self) -> dict[str, Any]:
+        return self.sync.statistics()

@@ -1,0 +1,77 @@
+"""A bar a file and a total on a terminal, plain lines otherwise; all on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as RichProgress
+
+from penstock import display
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from penstock.files import FileResult
+    from penstock.objects import Progress
+
+
+class Bars:
+    """Called with each Progress; told of each end."""
+
+    def __init__(self, *, plain: bool) -> None:
+        self._plain = plain
+        self._bars: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
+        self._rich = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=plain,
+        )
+        self._total = self._rich.add_task("total", total=None)
+
+    def __enter__(self) -> Self:
+        self._rich.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rich.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if self._plain:
+            return
+        bar = self._bars.get(progress.task_id)
+        if bar is None:
+            bar = self._bars[progress.task_id] = self._rich.add_task(
+                progress.task_id, total=progress.bytes_total
+            )
+        self._rich.update(bar, completed=progress.bytes_done, total=progress.bytes_total)
+        self._done[progress.task_id] = progress.bytes_done
+        self._rich.update(self._total, completed=sum(self._done.values()))
+
+    def ended(self, result: FileResult) -> None:
+        """One line a file: what it became."""
+        where = result.location or result.key or result.task_id
+        if result.success:
+            text = f"{result.state}: {where}, {display.size(result.bytes or 0)}, {display.rate(result.rate)}"
+        else:
+            text = f"failed: {result.task_id}: {result.error_message}"
+        if self._plain:
+            print(text, file=sys.stderr, flush=True)
+            return
+        if (bar := self._bars.pop(result.task_id, None)) is not None:
+            self._rich.remove_task(bar)
+        self._rich.console.print(text, markup=False, highlight=False)

@@ -1,0 +1,56 @@
+"""``penstock doctor``: what is here and what answers; never a secret."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import penstock
+from penstock import _core, aws
+from penstock.errors import Error, Lost
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(endpoint: str | None, bucket: str | None, home: Path) -> int:
+    """Print the findings; 0 unless an endpoint that was asked for does not answer."""
+    print(f"penstock    {penstock.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    print(f"libraries   {_core.library_versions()}")
+    print(f"budget      {_core.format_bytes(_core.budget_statistics()['limit'])}")
+    print(f"region      {_core.find_region({})}")
+    print(f"credentials {credentials()}")
+    for name in ("config", "credentials"):
+        path = home / ".aws" / name
+        print(f"            {path}: {'there' if path.exists() else 'absent'}")
+    endpoint = endpoint or _core.find_endpoint({}, "s3") or None
+    if endpoint is None and bucket is None:
+        print("endpoint    none asked for: give --endpoint or --bucket")
+        return 0
+    return ask(endpoint, bucket)
+
+
+def credentials() -> str:
+    """Where they are from and the masked key, or why there are none."""
+    try:
+        source, key = aws.find_credentials()
+    except Error as error:
+        return f"none: {error}"
+    return f"{key} from {source}"
+
+
+def ask(endpoint: str | None, bucket: str | None) -> int:
+    """Whether something that speaks S3 is there; a refusal is an answer."""
+    store = penstock.S3Store(bucket or "penstock-doctor", endpoint=endpoint)
+    name = endpoint or "AWS"
+    try:
+        store.find(".penstock-doctor", deadline="10s")
+    except Lost as error:
+        print(f"endpoint    {name} does not answer: {error}", file=sys.stderr)
+        return 5
+    except Error as error:
+        print(f"endpoint    {name} answers: {error.kind} {error.code}".rstrip())
+        return 0 if bucket is None else 4
+    print(f"endpoint    {name} answers" + (f", bucket {bucket} can be read" if bucket else ""))
+    return 0

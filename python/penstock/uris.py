@@ -1,0 +1,57 @@
+"""Where an object is, as one text: ``s3://bucket/key``, ``file:///path``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import Refused
+from penstock.stores import FolderStore, S3Store
+
+if TYPE_CHECKING:
+    from penstock.objects import Receipt
+    from penstock.stores import GetResult, ObjectStore
+
+
+def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
+    """The store and the key a URI names.
+
+    Args:
+        uri: ``s3://bucket/key``: the key is raw, ``%`` and ``?`` are characters. ``file:///path``:
+            percent-encoded.
+        config: Arguments of S3Store.
+    Raises:
+        Refused: Another scheme, or no key.
+
+    >>> store, key = penstock.store_at("s3://bucket/a/b")
+    >>> key, store.location(key)
+    ('a/b', 's3://bucket/a/b')
+    """
+    scheme, _, rest = uri.partition("://")
+    if scheme == "s3":
+        bucket, _, key = rest.partition("/")
+        return S3Store(bucket, **config), key
+    if scheme == "file":
+        from urllib.parse import unquote
+
+        host, _, path = rest.partition("/")
+        if host not in {"", "localhost"}:
+            raise Refused(f"file URI of another host: {uri}; write file:///path")
+        folder, _, name = f"/{unquote(path)}".rpartition("/")
+        return FolderStore(folder or "/"), name
+    raise Refused(f"not an s3:// or file:// URI: {uri}")
+
+
+def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **options: Any) -> Receipt:
+    """Write the object a URI names; options as for ObjectStore.put, ``config`` as for S3Store.
+
+    >>> penstock.put(folder.as_uri() + "/b.csv", b"a,b").bytes
+    3
+    """
+    store, key = store_at(uri, **(config or {}))
+    return store.put(key, data, **options)
+
+
+def get(uri: str, *, config: dict[str, Any] | None = None, **options: Any) -> GetResult:
+    """Open the object a URI names; options as for ObjectStore.get, ``config`` as for S3Store."""
+    store, key = store_at(uri, **(config or {}))
+    return store.get(key, **options)
