@@ -32,7 +32,9 @@ Error writer_gave_up(Kind kind, std::string_view why) {
 // into the free part, and the borders between them move only under the mutex.
 //
 // A reader that waits on an empty ring lends its buffer, and the writer fills that first: such a byte is
-// copied once, not twice, and until the reader has woken up further writes go the same way.
+// copied once, not twice, and until the reader has woken up further writes go the same way. Worth it: CPU
+// seconds a GB across two threads, 16 KiB writes and 256 KiB reads, with a ring of 64 KiB 0.15 (0.38 without
+// lending), of 256 KiB 0.37 (0.66); means of two runs on a two-core EPYC that was busy otherwise, GCC 12 -O2.
 struct PipeWriter::Ring {
   Ring(std::size_t bytes, Call given, const std::shared_ptr<Budget>& budget)
       : capacity(std::max<std::size_t>(bytes, 1)),

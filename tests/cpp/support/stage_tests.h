@@ -1,0 +1,47 @@
+// The seven tests that every stage passes, whatever it does to the bytes.
+//
+// A suite describes its stage by a StageCase; INSTANTIATE_TEST_SUITE_P(<Stage>, StageTest,
+// ::testing::Values(case)) in a file that includes this header runs them all.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "penstock/base/error.h"
+#include "penstock/streams/source.h"
+
+namespace penstock::test {
+
+// A stage over `inner`, with whatever it borrows besides kept alive by `keep`.
+struct Stage {
+  std::unique_ptr<Source> source;
+  std::shared_ptr<void> keep{};
+  // What the stage learned of the bytes that passed: a digest, a count. Empty when it learns nothing.
+  std::function<std::string()> learned = [] { return std::string{}; };
+};
+
+struct StageCase {
+  std::string name;
+  std::function<Stage(Source& inner)> make;
+  // What comes out for what goes in; the default is a stage that passes bytes through.
+  std::function<std::string(const std::string& input)> expected = [](const std::string& bytes) {
+    return bytes;
+  };
+  // What goes in; long enough to be cut anywhere.
+  std::string input = "the quick brown fox jumps over the lazy dog";
+  bool rewindable = true;
+};
+
+void PrintTo(const StageCase& stage, std::ostream* out);
+
+// Reads to the end through a buffer of `buffer_bytes`; asks once more, since an end stays an end.
+std::string read_all(Source& source, std::size_t buffer_bytes = 64 * 1024);
+
+class StageTest : public ::testing::TestWithParam<StageCase> {};
+
+}  // namespace penstock::test
