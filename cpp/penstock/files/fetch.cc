@@ -271,6 +271,23 @@ Receipt fetch_validated(http::Client& web, const FileTask& task, store::ObjectSt
   }
 }
 
+std::string_view outcome_of(const Error& error) {
+  return error.kind() == Kind::cancelled ? "cancelled" : "failed";
+}
+
+Receipt fetch_counted(http::Client& web, const FileTask& task, store::ObjectStore& to,
+                      const FetchOptions& options) {
+  Metrics::Running running{options.metrics.get()};
+  try {
+    Receipt receipt = fetch_validated(web, task, to, options);
+    running.end(receipt.mode == "skipped" ? "skipped" : "completed", "");
+    return receipt;
+  } catch (const Error& error) {
+    running.end(outcome_of(error), to_string(error.kind()));
+    throw;
+  }
+}
+
 class Stopwatch {
  public:
   explicit Stopwatch(const Clock& clock) : clock_(clock), begun_(clock.now()) {}
@@ -287,7 +304,7 @@ FileResult process_logged(http::Client& web, const FileTask& task, store::Object
   web.log(LogLevel::info, "files",
           "Processing file task " + task.task_id + " for job " + task.job_id + ": " + task.file_name);
   const Stopwatch watch{web.clock()};
-  Receipt receipt = fetch_validated(web, task, to, options);
+  Receipt receipt = fetch_counted(web, task, to, options);
   receipt.seconds = watch.seconds();
   FileResult result = succeeded(task, std::move(receipt));
   result.duration_ms = static_cast<std::int64_t>(result.receipt.seconds * 1000);
@@ -315,7 +332,7 @@ FileResult failed_logged(http::Client& web, const FileTask& task, const Error& e
 Receipt fetch(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options) {
   validate_transfer(task);
   const Stopwatch watch{web.clock()};
-  Receipt receipt = fetch_validated(web, task, to, options);
+  Receipt receipt = fetch_counted(web, task, to, options);
   receipt.seconds = watch.seconds();
   return receipt;
 }

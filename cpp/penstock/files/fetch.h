@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "penstock/base/call.h"
+#include "penstock/files/metrics.h"
 #include "penstock/files/result.h"
 #include "penstock/files/task.h"
 #include "penstock/http/client.h"
@@ -28,6 +29,7 @@ struct FetchOptions {
   // Asked once the GET is open and before its body is read, with the bytes the transfer is about to hold;
   // what it returns is kept until the transfer is over. May wait: the source is paused meanwhile.
   std::function<std::shared_ptr<void>(std::uint64_t bytes, const Call& call)> admit;
+  std::shared_ptr<Metrics> metrics{};  // counts this file; null: nobody does
 };
 
 Receipt fetch(http::Client& web, const FileTask& task, store::ObjectStore& to,

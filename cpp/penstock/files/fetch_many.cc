@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -53,6 +54,7 @@ struct FetchMany::State : std::enable_shared_from_this<State> {
   bool ready() const { return !results.empty() && (!options.ordered || results.begin()->first == given); }
   bool idle_job() const { return waiting.size() + running < static_cast<std::size_t>(options.jobs); }
   bool done() const { return exhausted && held() == 0; }
+  std::optional<FileTask> next_task();
 
   void take_tasks();
   void accept(FileTask task);
@@ -76,7 +78,19 @@ struct FetchMany::State : std::enable_shared_from_this<State> {
   std::size_t threads = 0;
   std::uint64_t taken = 0, completed = 0, given = 0;
   bool exhausted = false;
+  std::exception_ptr broken;  // what the task source threw: for after the last result
 };
+
+// Foreign code, so not under the lock.
+std::optional<FileTask> FetchMany::State::next_task() {
+  if (stop.stop_requested()) return std::nullopt;
+  try {
+    return tasks();
+  } catch (...) {
+    broken = std::current_exception();
+    return std::nullopt;
+  }
+}
 
 // Takes tasks while one of the jobs would be idle, and up to the limit while there is nothing to hand out.
 void FetchMany::State::take_tasks() {
@@ -85,7 +99,7 @@ void FetchMany::State::take_tasks() {
       const std::lock_guard lock{mutex};
       if (exhausted || held() >= ahead() || (ready() && !idle_job())) return;
     }
-    auto task = stop.stop_requested() ? std::nullopt : tasks();  // not under the lock: foreign code
+    auto task = next_task();
     if (!task) {
       const std::lock_guard lock{mutex};
       exhausted = true;
@@ -123,7 +137,12 @@ void FetchMany::State::work() {
 }
 
 FileResult FetchMany::State::run(const FileTask& task) {
-  const auto progress = options.progress_of ? options.progress_of(task) : nullptr;
+  std::shared_ptr<Progress> progress;
+  try {
+    if (options.progress_of) progress = options.progress_of(task);
+  } catch (const std::exception& foreign) {
+    return failed(task, Error{Kind::lost, foreign.what()});
+  }
   FetchOptions fetch = options.fetch;
   fetch.call.progress = progress.get();
   return process(*web, task, *to, fetch);
@@ -157,8 +176,9 @@ std::optional<FileResult> FetchMany::next(const Call& call) {
   std::unique_lock lock{state_->mutex};
   base::wait(state_->changed, lock, call, "wait for a result",
              [this] { return state_->ready() || state_->done(); });
-  if (!state_->ready()) return std::nullopt;
-  return state_->give();
+  if (state_->ready()) return state_->give();
+  if (state_->broken) std::rethrow_exception(std::exchange(state_->broken, nullptr));
+  return std::nullopt;
 }
 
 void FetchMany::cancel() noexcept {

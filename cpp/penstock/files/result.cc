@@ -33,9 +33,13 @@ bool status_may_recover(int status) {
   return status >= 500 || http::classify_status(status) != http::RetryClass::never;
 }
 
+// Whether the status is the failure: one that came with a break of a good answer, or told a change, is not.
+bool status_is_the_cause(const Error& error) {
+  return error.facts().status >= 300 && error.facts().code != penstock::code::kChanged;
+}
+
 Failure describe_source(const Error& error) {
-  const int status = error.facts().status;
-  if (status != 0 && error.kind() != Kind::corrupt && error.kind() != Kind::conflict) {
+  if (const int status = error.facts().status; status_is_the_cause(error)) {
     return {"Failed to download file: HTTP " + std::to_string(status), kDownload, status_may_recover(status)};
   }
   return {text_of(error), kDownload, source_may_recover(error)};
@@ -50,9 +54,8 @@ Failure describe(const Error& error) {
   if (said == penstock::code::kDeadline) return {error.message(), "TIMEOUT", true};
   if (error.kind() == Kind::in_doubt) return {error.message(), kUpload, false};
   if (is_mismatch(said)) return {error.message(), kValidation, true};
-  if (said == penstock::code::kTooLarge || said == penstock::code::kAddressGuard) {
-    return {error.message(), kValidation, false};
-  }
+  const bool over_limit = said == penstock::code::kTooLarge && error.facts().side != Side::sink;
+  if (over_limit || said == penstock::code::kAddressGuard) return {error.message(), kValidation, false};
   switch (error.facts().side) {
     case Side::source:
       return describe_source(error);

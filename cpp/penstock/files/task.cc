@@ -53,6 +53,9 @@ void validate_transfer(const FileTask& task) {
   if (task.expected_bytes && *task.expected_bytes > task.max_bytes) {
     refuse("expected_bytes", "is over max_bytes");
   }
+  if (task.mode.kind == store::Mode::Kind::if_match && task.mode.etag.empty()) {
+    refuse("mode", "is if_match without an ETag");
+  }
   if (task.max_redirects < 0) refuse("max_redirects", "is negative");
   expected_digest(task);
   for (const auto& [name, value] : task.headers) http::check_header(name, value);
