@@ -109,6 +109,13 @@ void Client::post_after(std::chrono::milliseconds span, std::function<void()> jo
   state_->engine().post_after(span, std::move(job));
 }
 
+std::shared_ptr<void> Client::chore() {
+  std::shared_ptr<Engine> engine = state_->here().engine;
+  engine->hold_chore();
+  Engine* const held = engine.get();
+  return {held, [engine = std::move(engine)](Engine*) { engine->release_chore(); }};
+}
+
 void Client::drain(const Call& call) {
   state_->engine().drain(call);
 }

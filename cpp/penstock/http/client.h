@@ -133,6 +133,9 @@ class Client {
   void post(std::function<void()> job);
   void post_after(std::chrono::milliseconds span, std::function<void()> job);
 
+  // A chore made of several exchanges and waits: pending, for drain() and close(), while a copy lives.
+  std::shared_ptr<void> chore();
+
   // Waits until no chore is pending. Error(lost, deadline) past the call's deadline.
   void drain(const Call& call = {});
   void close();

@@ -139,7 +139,7 @@ void check_bucket(std::string_view bucket) {
       bucket.size() >= 3 && bucket.size() <= 63 && std::ranges::all_of(bucket, [](unsigned char c) {
         return std::isalnum(c) || c == '.' || c == '-' || c == '_';
       });
-  if (fits && bucket != "..." && bucket.find("..") == std::string_view::npos) return;
+  if (fits && bucket.find("..") == std::string_view::npos) return;
   throw Error{Kind::refused, "bucket \"" + redact_text(bucket, 80) +
                                  "\" is not a bucket name: 3 to 63 of a-z, 0-9, dot, dash"};
 }

@@ -32,7 +32,8 @@ Capabilities versitygw() {
   return {.provider = "versitygw",
           .checksum = "crc64nvme",
           .conditional_put = Support::yes,
-          .conditional_complete = Support::yes};
+          .conditional_complete = Support::yes,
+          .upload_id_marker = false};
 }
 
 Capabilities r2() {

@@ -17,19 +17,20 @@ std::string_view to_string(Support support);
 
 // A row of the table, as S3Store::capabilities() shows it.
 struct Capabilities {
-  std::string provider;
+  std::string provider = {};
   bool virtual_host = false;  // bucket.host instead of host/bucket
-  std::string region;         // what to sign for where the caller names none; "": us-east-1
+  std::string region = {};    // what to sign for where the caller names none; "": us-east-1
   std::uint64_t min_part_bytes = 5_MiB;
   std::uint64_t max_part_bytes = 5_GiB;
   int max_parts = 10'000;
-  bool equal_parts = false;  // all parts of one size, the last not larger
-  std::string checksum;      // the full-object checksum this row takes with a write; "": none
+  bool equal_parts = false;   // all parts of one size, the last not larger
+  std::string checksum = {};  // the full-object checksum this row takes with a write; "": none
   Support conditional_put = Support::unknown;
   Support conditional_complete = Support::unknown;
   bool declares_size = false;            // Complete carries x-amz-mp-object-size
   bool expects_continue = false;         // large bodies wait for 100-continue
   bool closes_early = false;             // idle connections live about 5 s
+  bool upload_id_marker = true;          // ListMultipartUploads takes it beside the key marker
   std::uint64_t metadata_bytes = 2_KiB;  // user metadata, names and values
 };
 

@@ -2,7 +2,8 @@
 //
 // Threads:  shared freely.
 // Memory:   an upload holds its parts until they are acknowledged: part size x parts in flight, from the
-// Budget. Failure:  s3.md section 10; publishing is settled by token (4.5) before in_doubt is said.
+//           Budget.
+// Failure:  by kind; a lost answer to the publishing request is settled by token before in_doubt is said.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "penstock/s3/config.h"
+#include "penstock/s3/provider.h"
 #include "penstock/store/object_store.h"
 
 namespace penstock::s3 {
@@ -18,9 +20,6 @@ struct OpenUpload {
   std::string key, upload_id;
   std::optional<WallTime> initiated;
 };
-
-// The provider row in force (s3.md 3.1), as capabilities() shows it.
-struct Capabilities;
 
 class S3Store : public store::ObjectStore {
  public:
@@ -32,7 +31,9 @@ class S3Store : public store::ObjectStore {
                                            const Call& call = {}) override;
   std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
                                     const Call& call = {}) override;
-  using ObjectStore::put;
+  Receipt put(std::string_view key, Source& source, const store::WriteOptions& options = {},
+              const Call& call = {}) override;
+  // Sends slices of `bytes`, borrowed until return; nothing is copied.
   Receipt put(std::string_view key, Bytes bytes, const store::WriteOptions& options = {},
               const Call& call = {}) override;
   std::unique_ptr<store::Listing> list(std::string_view prefix = {}, const store::ListOptions& options = {},
@@ -51,12 +52,14 @@ class S3Store : public store::ObjectStore {
   std::vector<OpenUpload> list_uploads(std::string_view key, const Call& call = {});  // of exactly this key
   void abort_upload(const OpenUpload& upload, const Call& call = {});
 
+  // The provider row in force. May ask the endpoint (HeadBucket), once.
   Capabilities capabilities(const Call& call = {});
   const Config& config() const;
   http::Client& client() const;
 
  private:
   struct State;
+  explicit S3Store(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };
 

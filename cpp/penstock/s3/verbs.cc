@@ -127,10 +127,13 @@ http::Request list_uploads(const Address& at, std::string_view prefix, const Upl
 }
 
 std::string range_header(const store::Range& range) {
-  if (range.suffix && !range.first && !range.last) return "bytes=-" + std::to_string(*range.suffix);
+  const bool last_bytes = range.suffix && *range.suffix > 0 && !range.first && !range.last;
+  if (last_bytes) return "bytes=-" + std::to_string(*range.suffix);
   const bool forward = !range.last || (range.first && *range.first <= *range.last);
   if (range.suffix || !range.first || !forward) {
-    throw Error{Kind::refused, "a range is first and last (first <= last), or first alone, or a suffix"};
+    throw Error{Kind::refused,
+                "a range is first and last (first <= last), or first alone, or a suffix of at least 1",
+                {.code = "range"}};
   }
   return "bytes=" + std::to_string(*range.first) + "-" + (range.last ? std::to_string(*range.last) : "");
 }

@@ -22,9 +22,9 @@ struct ListedObject {
 };
 
 struct ObjectPage {
-  std::vector<ListedObject> objects;
+  std::vector<ListedObject> objects = {};
   bool truncated = false;
-  std::string next_token;  // v2
+  std::string next_token = {};  // v2
 };
 
 struct ListedPart {
@@ -34,7 +34,7 @@ struct ListedPart {
 };
 
 struct PartPage {
-  std::vector<ListedPart> parts;
+  std::vector<ListedPart> parts = {};
   bool truncated = false;
   int next_marker = 0;
 };
@@ -45,9 +45,9 @@ struct ListedUpload {
 };
 
 struct UploadPage {
-  std::vector<ListedUpload> uploads;
+  std::vector<ListedUpload> uploads = {};
   bool truncated = false;
-  std::string next_key, next_upload_id;
+  std::string next_key = {}, next_upload_id = {};
 };
 
 struct CompleteResult {

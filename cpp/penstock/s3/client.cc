@@ -1,0 +1,295 @@
+#include "penstock/s3/client.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "penstock/aws/sign.h"
+#include "penstock/aws/signing_policy.h"
+#include "penstock/base/redact.h"
+#include "penstock/s3/verbs.h"
+#include "penstock/store/object_store.h"
+
+namespace penstock::s3 {
+namespace {
+
+constexpr int kConnectionsPerHost = 64;
+// S3 closes idle connections at about 5 s.
+constexpr std::chrono::seconds kIdleConnection{4};
+constexpr std::uint64_t kExpectContinueBytes = 1_MiB;
+
+// Stands before the signing policy: keeps the trace, and teaches the endpoint from whatever answers.
+class TracingPolicy : public http::AttemptPolicy {
+ public:
+  TracingPolicy(std::shared_ptr<http::AttemptPolicy> inner, std::shared_ptr<Endpoint> endpoint,
+                std::shared_ptr<Trace> trace, bool once)
+      : inner_(std::move(inner)), endpoint_(std::move(endpoint)), trace_(std::move(trace)), once_(once) {}
+
+  void prepare(http::Request& request, Ready ready) override {
+    inner_->prepare(request, [trace = trace_, ready = std::move(ready)](std::optional<Error> failure) {
+      if (trace && !failure) trace->sent = true;
+      ready(std::move(failure));
+    });
+  }
+
+  http::Verdict judge(const http::Attempt& attempt) override {
+    // A 5xx may be a proxy speaking.
+    if (attempt.status != 0 && attempt.status < 500) endpoint_->learn(attempt.headers.get("server"));
+    http::Verdict verdict = inner_->judge(attempt);
+    if (trace_ && effect_unknown(attempt, verdict)) ++trace_->lost;
+    const bool again = verdict.action == http::Verdict::Action::retry;
+    if (once_ && again && verdict.retry_class != http::RetryClass::mend) {
+      verdict.action = http::Verdict::Action::fail;
+    }
+    return verdict;
+  }
+
+ private:
+  static bool effect_unknown(const http::Attempt& attempt, const http::Verdict& verdict) {
+    if (verdict.action == http::Verdict::Action::accept || !attempt.may_have_arrived) return false;
+    if (verdict.retry_class == http::RetryClass::throttle) return false;  // refused before it was looked at
+    return attempt.status == 0 || attempt.status == 200 || attempt.status >= 500;
+  }
+
+  std::shared_ptr<http::AttemptPolicy> inner_;
+  std::shared_ptr<Endpoint> endpoint_;
+  std::shared_ptr<Trace> trace_;
+  bool once_;
+};
+
+aws::ChainInputs chain_inputs(const Config& config) {
+  aws::ChainInputs inputs = config.credentials ? *config.credentials : aws::ChainInputs::from_process();
+  if (!config.region.empty()) inputs.region_hint = config.region;
+  return inputs;
+}
+
+const Capabilities* known_row(const Config& config, const std::string& endpoint) {
+  if (!config.provider.empty()) return &provider_row(config.provider);
+  if (endpoint.empty()) return &provider_row("aws");
+  return row_by_host(http::Url::parse(endpoint).host);
+}
+
+std::string region_of(const Config& config, const aws::ChainInputs& inputs, const std::string& endpoint,
+                      const Capabilities* row) {
+  if (!config.region.empty()) return config.region;
+  if (row && !row->region.empty()) return row->region;
+  if (!endpoint.empty()) {
+    if (auto named = region_in_host(http::Url::parse(endpoint).host)) return *named;
+  }
+  return aws::region_for(inputs);
+}
+
+bool optional_ones_off(const aws::ChainInputs& inputs, const char* variable) {
+  const auto found = inputs.environment.find(variable);
+  if (found == inputs.environment.end()) return false;
+  std::string value = found->second;
+  std::ranges::transform(value, value.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return value == "when_required";
+}
+
+void check_config(const Config& config) {
+  if (config.checksum != "auto" && config.checksum != "none") {
+    const Algorithm algorithm = parse_algorithm(config.checksum);
+    const bool combines =
+        algorithm == Algorithm::crc64nvme || algorithm == Algorithm::crc32c || algorithm == Algorithm::crc32;
+    if (!combines) {
+      throw Error{Kind::refused, "checksum=\"" + config.checksum +
+                                     "\" is no whole-object checksum of a multipart upload; use auto, none, "
+                                     "crc64nvme, crc32c or crc32, and verify other digests with expected="};
+    }
+  }
+  if (config.max_parts_in_flight < 1 || config.max_parts_in_flight > 64) {
+    throw Error{Kind::refused, "max_parts_in_flight must be 1 to 64"};
+  }
+}
+
+aws::SigningOptions::Payload payload_choice(const std::string& sign_payload) {
+  using Payload = aws::SigningOptions::Payload;
+  if (sign_payload == "always") return Payload::hash;
+  if (sign_payload == "never") return Payload::is_unsigned;
+  if (sign_payload == "auto") return Payload::automatic;
+  throw Error{Kind::refused, "sign_payload is auto, always or never"};
+}
+
+bool names(std::string_view text, std::string_view word) {
+  const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+}
+
+}  // namespace
+
+Client::Client(Config config) : config_(std::move(config)) {
+  check_config(config_);
+  payload_choice(config_.sign_payload);
+  const aws::ChainInputs inputs = chain_inputs(config_);
+  const std::string endpoint = config_.endpoint.empty() ? aws::endpoint_for(inputs, "s3") : config_.endpoint;
+  const Capabilities* row = known_row(config_, endpoint);
+  address_ = make_address(endpoint, config_.bucket, region_of(config_, inputs, endpoint, row),
+                          config_.addressing, row);
+  http_ = config_.client ? config_.client : http::Client::process_default();
+  credentials_ = aws::credentials_for(inputs, http_);
+  endpoint_ = std::make_shared<Endpoint>(row);
+  sends_checksums_ = !optional_ones_off(inputs, "AWS_REQUEST_CHECKSUM_CALCULATION");
+  verifies_reads_ = !optional_ones_off(inputs, "AWS_RESPONSE_CHECKSUM_VALIDATION");
+}
+
+Client::Client(const Client& sibling, std::string_view bucket)
+    : config_(sibling.config_),
+      http_(sibling.http_),
+      credentials_(sibling.credentials_),
+      endpoint_(sibling.endpoint_),
+      sends_checksums_(sibling.sends_checksums_),
+      verifies_reads_(sibling.verifies_reads_) {
+  const Address theirs = sibling.address();
+  config_.bucket = bucket;
+  address_ =
+      make_address(theirs.endpoint.text(), bucket, theirs.region, config_.addressing, endpoint_->row());
+}
+
+std::shared_ptr<Client> Client::with_bucket(std::string_view bucket) const {
+  return std::shared_ptr<Client>(new Client{*this, bucket});
+}
+
+http::Response Client::send(http::Request request, const Sending& how) {
+  http::CallOptions options = options_for(request, how);
+  try {
+    return http_->send(std::move(request), std::move(options));
+  } catch (Error& error) {
+    throw located(std::move(error), how);
+  }
+}
+
+void Client::submit(http::Request request, const Sending& how, Done done) {
+  http::CallOptions options = options_for(request, how);
+  http_->submit(std::move(request), std::move(options),
+                [self = shared_from_this(), how, done = std::move(done)](http::Outcome outcome) {
+                  if (auto* error = std::get_if<Error>(&outcome))
+                    outcome = self->located(std::move(*error), how);
+                  done(std::move(outcome));
+                });
+}
+
+std::unique_ptr<http::Body> Client::open(http::Request request, const Sending& how) {
+  http::CallOptions options = options_for(request, how);
+  options.s3_resume = true;
+  try {
+    return http_->open(std::move(request), std::move(options));
+  } catch (Error& error) {
+    throw located(std::move(error), how);
+  }
+}
+
+http::CallOptions Client::options_for(const http::Request& request, const Sending& how) {
+  const Capabilities* row = endpoint_->row();
+  http::CallOptions options;
+  options.call = how.call;
+  options.policy = policy_for(how);
+  options.max_attempts = how.max_attempts;
+  options.chore = how.chore;
+  options.idempotent = true;  // what must not happen twice is settled by token, not by never re-sending
+  options.first_byte = how.first_byte;
+  options.stall_window = how.stall_window;
+  options.total = how.total;
+  options.stall_bytes_per_second = how.stall_bytes_per_second;
+  options.connections_per_host = kConnectionsPerHost;
+  if (row && row->closes_early) options.idle_connection = kIdleConnection;
+  options.expect_continue =
+      row && row->expects_continue && request.body && request.body->size() >= kExpectContinueBytes;
+  return options;
+}
+
+std::shared_ptr<http::AttemptPolicy> Client::policy_for(const Sending& how) {
+  aws::SigningOptions signing;
+  signing.region = address().region;
+  signing.payload = payload_choice(config_.sign_payload);
+  signing.error_in_200 = how.error_in_200;
+  signing.move_region = [weak = weak_from_this()](const std::string& region, const http::Request& request) {
+    const auto self = weak.lock();
+    return self ? self->move_region(region, request) : std::string{};
+  };
+  return std::make_shared<TracingPolicy>(aws::signing_policy(http_, credentials_, std::move(signing)),
+                                         endpoint_, how.trace, how.once);
+}
+
+std::string Client::move_region(const std::string& region, const http::Request& request) {
+  if (region.empty()) return {};
+  const std::lock_guard lock{mutex_};
+  address_ = address_.in_region(region);
+  return address_.moved(request.url);
+}
+
+Error Client::located(Error error, const Sending& how) const {
+  Facts& facts = error.facts();
+  facts.subject = location(how.key);
+  if (!how.doing.empty()) facts.doing = how.doing;
+  if (facts.side == Side::none) facts.side = how.side;
+  return error;
+}
+
+Address Client::address() const {
+  const std::lock_guard lock{mutex_};
+  return address_;
+}
+
+std::string Client::full_key(std::string_view key) const {
+  std::string full = config_.prefix + std::string{key};
+  store::check_key(key);
+  store::check_key(full);
+  return full;
+}
+
+std::string Client::location(std::string_view full) const {
+  return "s3://" + config_.bucket + "/" + std::string{full};
+}
+
+Call Client::with_deadline(Call call) const {
+  if (!call.deadline.set() && config_.deadline) call.deadline = Deadline::after(*config_.deadline);
+  return call;
+}
+
+const Capabilities& Client::capabilities(const Call& call) {
+  return endpoint_->wait_for_row(call,
+                                 [&] { send(head_bucket(address()), {.call = call, .doing = "HEAD"}); });
+}
+
+std::optional<Algorithm> Client::write_checksum() const {
+  if (config_.checksum == "none" || !endpoint_->takes_checksums()) return std::nullopt;
+  if (config_.checksum != "auto") return parse_algorithm(config_.checksum);
+  const Capabilities* row = endpoint_->row();
+  if (!sends_checksums_ || !row || row->checksum.empty()) return std::nullopt;
+  return parse_algorithm(row->checksum);
+}
+
+std::string Client::presign(const std::string& method, std::string_view full_key,
+                            std::chrono::seconds expires, const http::Headers& headers, const Query& query,
+                            const Call& call) {
+  const Address at = address();
+  aws::SignInput input;
+  input.method = method;
+  input.url = at.object_url(full_key, query);
+  input.headers = headers;
+  input.region = at.region;
+  input.now = server_now();
+  return aws::presign(input, credentials_->wait(call), expires);
+}
+
+WallTime Client::server_now() const {
+  return aws::corrected_now(*http_, http::Url::parse(address().bucket_url()).host);
+}
+
+bool refuses_checksums(const Error& error) {
+  const Facts& facts = error.facts();
+  if ((facts.status != 400 && facts.status != 501) || is_digest_mismatch(error)) return false;
+  // s3.md 3.1: "a 400/501 naming a checksum or trailer". Services give no code of its own for it, so this is
+  // the one place that reads words; a wrong guess costs one more request.
+  return names(facts.code, "checksum") || names(error.message(), "checksum") ||
+         names(error.message(), "trailer");
+}
+
+bool is_digest_mismatch(const Error& error) {
+  const std::string& code = error.facts().code;
+  return code == "BadDigest" || code == "XAmzContentChecksumMismatch" ||
+         code == "XAmzContentSHA256Mismatch" || code == "InvalidDigest";
+}
+
+}  // namespace penstock::s3

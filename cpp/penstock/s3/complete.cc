@@ -1,0 +1,287 @@
+#include "penstock/s3/complete.h"
+
+#include <algorithm>
+
+#include "penstock/base/backoff.h"
+#include "penstock/s3/abort.h"
+#include "penstock/s3/attributes.h"
+
+namespace penstock::s3 {
+namespace {
+
+// S3 sends white space while it assembles, for minutes if need be.
+constexpr std::chrono::seconds kFirstByte{60};
+constexpr std::chrono::minutes kTotal{15};
+constexpr std::chrono::milliseconds kTransientBase{50}, kThrottleBase{1000};
+
+class Completion : public std::enable_shared_from_this<Completion> {
+ public:
+  Completion(std::shared_ptr<Client> client, Publication publication,
+             std::function<void(PublishOutcome)> done)
+      : client_(std::move(client)),
+        chore_(client_->http().chore()),
+        publication_(std::move(publication)),
+        done_(std::move(done)) {}
+
+  // A client that closes drops what is waiting to be sent again.
+  ~Completion() {
+    if (!done_) return;
+    done_(
+        in_doubt(*client_, publication_.identity.key,
+                 with_upload(Error{Kind::cancelled, "the client was closed while the upload was settled"})));
+  }
+
+  void send() {
+    ++attempts_;
+    Sending how = sending("complete upload");
+    how.once = true;
+    how.error_in_200 = true;
+    how.first_byte = kFirstByte;
+    how.stall_window = kFirstByte;
+    how.stall_bytes_per_second = 0;  // any byte is progress
+    how.total = kTotal;
+    how.trace = trace_;
+    client_->submit(
+        complete_upload(client_->address(), publication_.upload, body_parts(), headers()), how,
+        [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
+  }
+
+ private:
+  Sending sending(const char* doing) const {
+    return {.key = publication_.identity.key, .doing = doing, .side = Side::sink, .chore = true};
+  }
+
+  std::vector<CompletedPart> body_parts() const {
+    std::vector<CompletedPart> parts;
+    parts.reserve(publication_.parts.size());
+    for (const SentPart& part : publication_.parts) parts.push_back({part.number, part.etag});
+    return parts;
+  }
+
+  http::Headers headers() const {
+    http::Headers headers;
+    add_condition(headers, publication_.mode);
+    const Capabilities* row = client_->endpoint().row();
+    if (!row || !row->declares_size) return headers;
+    headers.add("x-amz-mp-object-size", std::to_string(publication_.identity.bytes));
+    if (const auto& checksum = publication_.identity.checksum) {
+      headers.add("x-amz-checksum-" + std::string{to_string(checksum->algorithm())}, checksum->base64());
+      headers.add("x-amz-checksum-type", "FULL_OBJECT");
+    }
+    return headers;
+  }
+
+  void on_answer(http::Outcome outcome) {
+    if (const auto* response = std::get_if<http::Response>(&outcome)) return on_response(*response);
+    Error& error = std::get<Error>(outcome);
+    const Facts& facts = error.facts();
+    if (is_lost_answer(error) || facts.code == "NoSuchUpload") return settle(std::move(error));
+    if (facts.status == 412 && trace_->lost > 0) return settle(std::move(error));
+    if (facts.code == "InvalidPart" && !relisted_) return relist(0);
+    give_up(about_the_bytes(error) ? corrupt(error) : std::move(error));
+  }
+
+  // A refusal of what we sent, as the far end has it: parts, size or checksum are not ours.
+  static bool about_the_bytes(const Error& error) {
+    const std::string& code = error.facts().code;
+    return is_digest_mismatch(error) || code == "InvalidPart" ||
+           (code == "InvalidRequest" && error.facts().status == 400);
+  }
+
+  void on_response(const http::Response& response) {
+    CompleteResult result;
+    try {
+      result = parse_complete(response.body);
+    } catch (const Error& cut_off) {
+      ++trace_->lost;
+      return settle(cut_off);
+    }
+    const auto& checksum = publication_.identity.checksum;
+    const bool comparable = checksum && checksum->algorithm() == Algorithm::crc64nvme &&
+                            result.checksum_type != "COMPOSITE" && !result.crc64nvme.empty() &&
+                            result.crc64nvme.find('-') == std::string::npos;
+    if (comparable && result.crc64nvme != checksum->base64()) return take_back(result);
+    succeed({result.etag, std::string{response.headers.get("x-amz-version-id")}, attempts_});
+  }
+
+  // Published, but not our bytes: it must not stay visible.
+  void take_back(const CompleteResult& result) {
+    Error error{Kind::corrupt,
+                "the server assembled other bytes of " + client_->location(publication_.identity.key) +
+                    " than were sent: its checksum differs; the object was removed",
+                {.side = Side::sink,
+                 .doing = "complete upload",
+                 .subject = client_->location(publication_.identity.key),
+                 .expected = publication_.identity.checksum->base64(),
+                 .actual = result.crc64nvme}};
+    client_->submit(delete_object(client_->address(), publication_.identity.key, result.etag),
+                    sending("remove"), [self = shared_from_this(), error = std::move(error)](http::Outcome) {
+                      self->closed();
+                      self->end(error);
+                    });
+  }
+
+  // --- the answer is lost or ambiguous: look, and send again if it did not happen -------------------------
+
+  void settle(Error why) {
+    look(client_, publication_.identity, sending("settle upload"),
+         [self = shared_from_this(), why = std::move(why)](Found found) {
+           self->on_found(std::move(found), why);
+         });
+  }
+
+  void on_found(Found found, const Error& why) {
+    if (found.what == Found::What::ours) {
+      found.object.attempts = attempts_;
+      return succeed(std::move(found.object));
+    }
+    if (why.facts().status == 412) return give_up(why);  // somebody else's object is the reason
+    const bool gone = why.facts().code == "NoSuchUpload";
+    if (gone && upload_was_gone_) return on_gone(found, why);
+    upload_was_gone_ = gone;
+    if (attempts_ < kBodyAttempts) return send_later(why);
+    revoke(why);
+  }
+
+  // The upload is no more and the object is not ours.
+  void on_gone(const Found& found, const Error& why) {
+    closed();
+    if (found.what == Found::What::absent) return end(lost(why));
+    end(in_doubt(*client_, publication_.identity.key, why));
+  }
+
+  void send_later(const Error& why) {
+    const auto base = why.kind() == Kind::busy ? kThrottleBase : kTransientBase;
+    client_->http().post_after(backoff_.before_retry(attempts_, base),
+                               [self = shared_from_this()] { self->send(); });
+  }
+
+  // All tries are spent. Once the upload is aborted no late Complete can publish it, so that a HEAD
+  // afterwards is the truth.
+  void revoke(const Error& why) {
+    client_->submit(abort_upload(client_->address(), publication_.upload), sending("abort upload"),
+                    [self = shared_from_this(), why](http::Outcome outcome) {
+                      const auto* error = std::get_if<Error>(&outcome);
+                      const bool revoked = !error || error->kind() == Kind::missing;
+                      self->look_last(why, revoked);
+                    });
+  }
+
+  void look_last(const Error& why, bool revoked) {
+    look(client_, publication_.identity, sending("settle upload"),
+         [self = shared_from_this(), why, revoked](Found found) {
+           if (found.what == Found::What::ours) return self->succeed(std::move(found.object));
+           const bool never_arrived = self->trace_->lost == 0 && !revoked;
+           const bool not_there = found.what == Found::What::absent || found.what == Found::What::older;
+           if (never_arrived || (revoked && not_there)) return self->give_up(self->lost(why));
+           self->closed();
+           self->end(in_doubt(*self->client_, self->publication_.identity.key, self->with_upload(why)));
+         });
+  }
+
+  // --- InvalidPart: are the parts there ours after all? ---------------------------------------------------
+
+  void relist(int after) {
+    relisted_ = true;
+    client_->submit(
+        list_parts(client_->address(), publication_.upload, after), sending("list parts"),
+        [self = shared_from_this()](http::Outcome outcome) { self->on_listed(std::move(outcome)); });
+  }
+
+  void on_listed(http::Outcome outcome) {
+    if (auto* error = std::get_if<Error>(&outcome)) return give_up(corrupt(*error));
+    PartPage page;
+    try {
+      page = parse_parts(std::get<http::Response>(outcome).body);
+    } catch (const Error& unreadable) {
+      return give_up(corrupt(unreadable));
+    }
+    listed_.insert(listed_.end(), page.parts.begin(), page.parts.end());
+    const bool more = page.truncated && listed_.size() < publication_.parts.size();
+    if (more && !page.parts.empty()) return relist(page.next_marker);
+    adopt_listed();
+  }
+
+  // A hedge or a timed-out try that landed late changes a part's ETag (KMS) and not its bytes.
+  void adopt_listed() {
+    for (SentPart& part : publication_.parts) {
+      const auto same = [&](const ListedPart& listed) {
+        return listed.number == part.number && listed.bytes == part.bytes &&
+               (part.checksum.empty() || listed.crc64nvme.empty() || listed.crc64nvme == part.checksum);
+      };
+      const auto found = std::find_if(listed_.begin(), listed_.end(), same);
+      if (found == listed_.end()) {
+        return give_up(Error{Kind::corrupt,
+                             "part " + std::to_string(part.number) + " of " +
+                                 client_->location(publication_.identity.key) +
+                                 " is not there as it was sent",
+                             {.side = Side::sink, .doing = "complete upload", .code = "InvalidPart"}});
+      }
+      part.etag = found->etag;
+    }
+    send();
+  }
+
+  // --- ends -----------------------------------------------------------------------------------------------
+
+  Error with_upload(Error error) const {
+    error.facts().upload_id = publication_.upload.upload_id;
+    error.facts().attempts = attempts_;
+    return error;
+  }
+
+  static Error corrupt(const Error& said) {
+    Facts facts = said.facts();
+    facts.cause = std::make_shared<const Error>(said);
+    return Error{Kind::corrupt, "the far end has other bytes than were sent: " + said.message(),
+                 std::move(facts)};
+  }
+
+  Error lost(const Error& why) const {
+    Facts facts = why.facts();
+    facts.cause = std::make_shared<const Error>(why);
+    facts.subject = client_->location(publication_.identity.key);
+    return Error{Kind::lost,
+                 "the upload of " + facts.subject + " was lost and nothing is visible; send it again (" +
+                     why.message() + ")",
+                 std::move(facts)};
+  }
+
+  void closed() {
+    client_->endpoint().closed(publication_.upload.upload_id);
+    client_->http().count([](http::Statistics& statistics) { --statistics.uploads_open; });
+  }
+
+  void succeed(Published published) {
+    published.attempts = attempts_;
+    closed();
+    end(std::move(published));
+  }
+
+  // Nothing became visible, and nothing of the upload stays.
+  void give_up(Error error) {
+    abort_in_background(client_, publication_.upload);
+    end(with_upload(std::move(error)));
+  }
+
+  void end(PublishOutcome outcome) { std::exchange(done_, nullptr)(std::move(outcome)); }
+
+  std::shared_ptr<Client> client_;
+  std::shared_ptr<void> chore_;
+  Publication publication_;
+  std::function<void(PublishOutcome)> done_;
+  std::shared_ptr<Trace> trace_ = std::make_shared<Trace>();
+  std::vector<ListedPart> listed_;
+  Backoff backoff_;
+  int attempts_ = 0;
+  bool relisted_ = false, upload_was_gone_ = false;
+};
+
+}  // namespace
+
+void complete_and_settle(const std::shared_ptr<Client>& client, Publication publication,
+                         std::function<void(PublishOutcome)> done) {
+  std::make_shared<Completion>(client, std::move(publication), std::move(done))->send();
+}
+
+}  // namespace penstock::s3

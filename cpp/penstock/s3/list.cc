@@ -1,0 +1,95 @@
+#include "penstock/s3/list.h"
+
+#include "penstock/s3/verbs.h"
+
+namespace penstock::s3 {
+namespace {
+
+class ObjectListing final : public store::Listing {
+ public:
+  ObjectListing(std::shared_ptr<Client> client, std::string_view prefix, const store::ListOptions& options,
+                Call call)
+      : client_(std::move(client)), call_(std::move(call)) {
+    const std::string& root = client_->config().prefix;
+    query_.prefix = root + std::string{prefix};
+    if (!options.start_after.empty()) query_.start_after = root + options.start_after;
+    last_key_ = query_.start_after;
+  }
+
+  std::optional<store::ObjectMeta> next() override {
+    while (at_ == page_.objects.size()) {
+      if (started_ && !page_.truncated) return std::nullopt;
+      fetch();
+    }
+    return meta_of(std::move(page_.objects[at_++]));
+  }
+
+ private:
+  void fetch() {
+    const std::string token = query_.token;
+    page_ = ask();
+    at_ = 0;
+    started_ = true;
+    check_progress();
+    if (!page_.objects.empty()) last_key_ = page_.objects.back().key;
+    if (!page_.truncated) return;
+    // v1, and v2 by servers that know only v1's continuation, goes on from the last key.
+    if (page_.next_token.empty()) {
+      if (page_.objects.empty()) throw corrupt("is truncated and names nothing to go on from");
+      by_marker_ = true;
+      return;
+    }
+    if (page_.next_token == token) throw corrupt("repeats its continuation token");
+    query_.token = page_.next_token;
+  }
+
+  ObjectPage ask() {
+    http::Request request = by_marker_ ? list_objects_v1(client_->address(), query_.prefix, last_key_)
+                                       : list_objects_v2(client_->address(), query_);
+    const Sending how{.call = call_, .doing = "list", .side = Side::source, .max_attempts = kBodyAttempts};
+    const http::Response response = client_->send(std::move(request), how);
+    return parse_objects(response.body);
+  }
+
+  void check_progress() const {
+    if (page_.objects.empty()) return;
+    if (!last_key_.empty() && page_.objects.front().key <= last_key_) throw corrupt("repeats keys");
+    for (const ListedObject& object : page_.objects) {
+      if (!object.key.starts_with(query_.prefix)) throw corrupt("has a key outside the prefix");
+    }
+  }
+
+  Error corrupt(const std::string& why) const {
+    const std::string subject = client_->location(query_.prefix);
+    return Error{Kind::corrupt,
+                 "the listing of " + subject + " " + why,
+                 {.side = Side::source, .doing = "list", .subject = subject}};
+  }
+
+  store::ObjectMeta meta_of(ListedObject&& object) const {
+    store::ObjectMeta meta;
+    meta.key = object.key.substr(client_->config().prefix.size());
+    meta.bytes = object.bytes;
+    meta.etag = std::move(object.etag);
+    meta.storage_class = std::move(object.storage_class);
+    meta.last_modified = object.last_modified;
+    return meta;
+  }
+
+  std::shared_ptr<Client> client_;
+  Call call_;
+  ListQuery query_;
+  ObjectPage page_;
+  std::size_t at_ = 0;
+  std::string last_key_;
+  bool started_ = false, by_marker_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<store::Listing> list_objects(std::shared_ptr<Client> client, std::string_view prefix,
+                                             const store::ListOptions& options, const Call& call) {
+  return std::make_unique<ObjectListing>(std::move(client), prefix, options, call);
+}
+
+}  // namespace penstock::s3

@@ -1,0 +1,168 @@
+#include "penstock/s3/s3_store.h"
+
+#include <stdexcept>
+
+#include "penstock/s3/abort.h"
+#include "penstock/s3/attributes.h"
+#include "penstock/s3/client.h"
+#include "penstock/s3/list.h"
+#include "penstock/s3/reader.h"
+#include "penstock/s3/remove_many.h"
+#include "penstock/s3/writer.h"
+
+namespace penstock::s3 {
+namespace {
+
+// S3 was busy deciding between two conditional writes of the key: neither won, and ours may be tried again.
+bool was_a_draw(const Error& error) {
+  return error.facts().status == 409 && error.facts().code == "ConditionalRequestConflict";
+}
+
+void check_method(const std::string& method) {
+  if (method == "GET" || method == "PUT" || method == "HEAD" || method == "DELETE") return;
+  throw Error{Kind::refused, "presign takes GET, PUT, HEAD or DELETE"};
+}
+
+}  // namespace
+
+struct S3Store::State {
+  std::shared_ptr<Client> client;
+};
+
+S3Store::S3Store(Config config) : state_(std::make_shared<State>()) {
+  state_->client = std::make_shared<Client>(std::move(config));
+}
+
+S3Store::S3Store(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+S3Store::~S3Store() = default;
+
+std::optional<store::ObjectMeta> S3Store::find(std::string_view key, const Call& call) {
+  Client& s3 = *state_->client;
+  const std::string full = s3.full_key(key);
+  http::Request request = head_object(s3.address(), full);
+  if (!s3.verifies_reads()) request.headers.remove("x-amz-checksum-mode");
+  try {
+    const http::Response response =
+        s3.send(std::move(request), {.call = s3.with_deadline(call), .key = full, .doing = "HEAD"});
+    return meta_from(response.headers, key);
+  } catch (const Error& error) {
+    if (error.kind() == Kind::missing) return std::nullopt;
+    throw;
+  }
+}
+
+std::unique_ptr<store::ObjectSource> S3Store::get(std::string_view key, const store::ReadOptions& options,
+                                                  const Call& call) {
+  return open_object(state_->client, key, options, state_->client->with_deadline(call));
+}
+
+std::unique_ptr<Sink> S3Store::open_writer(std::string_view key, const store::WriteOptions& options,
+                                           const Call& call) {
+  Client& s3 = *state_->client;
+  return std::make_unique<ObjectWriter>(state_->client, s3.full_key(key), options, s3.with_deadline(call));
+}
+
+Receipt S3Store::put(std::string_view key, Source& source, const store::WriteOptions& options,
+                     const Call& call) {
+  const bool repeatable = source.rewindable();
+  if (repeatable) source.mark();
+  try {
+    return ObjectStore::put(key, source, options, call);
+  } catch (const Error& error) {
+    if (!repeatable || !was_a_draw(error)) throw;
+  }
+  source.rewind();
+  return ObjectStore::put(key, source, options, call);
+}
+
+Receipt S3Store::put(std::string_view key, Bytes bytes, const store::WriteOptions& options,
+                     const Call& call) {
+  Client& s3 = *state_->client;
+  store::WriteOptions sized = options;
+  if (!sized.length) sized.length = bytes.size();
+  const auto once = [&] {
+    return ObjectWriter{state_->client, s3.full_key(key), sized, s3.with_deadline(call)}.put(bytes);
+  };
+  try {
+    return once();
+  } catch (const Error& error) {
+    if (!was_a_draw(error)) throw;
+  }
+  return once();
+}
+
+std::unique_ptr<store::Listing> S3Store::list(std::string_view prefix, const store::ListOptions& options,
+                                              const Call& call) {
+  return list_objects(state_->client, prefix, options, state_->client->with_deadline(call));
+}
+
+void S3Store::remove(std::string_view key, const store::RemoveOptions& options, const Call& call) {
+  Client& s3 = *state_->client;
+  const std::string full = s3.full_key(key);
+  try {
+    s3.send(delete_object(s3.address(), full, options.if_match),
+            {.call = s3.with_deadline(call), .key = full, .doing = "remove", .side = Side::sink});
+  } catch (const Error& error) {
+    const bool absent = error.kind() == Kind::missing && error.facts().code != "NoSuchBucket";
+    if (!absent) throw;
+  }
+}
+
+store::RemoveReport S3Store::remove_many(std::span<const std::string> keys, const Call& call) {
+  return s3::remove_many(state_->client, keys, state_->client->with_deadline(call));
+}
+
+std::shared_ptr<store::ObjectStore> S3Store::with_bucket(std::string_view bucket) {
+  auto state = std::make_shared<State>();
+  state->client = state_->client->with_bucket(bucket);
+  return std::shared_ptr<S3Store>(new S3Store{std::move(state)});
+}
+
+std::string S3Store::location(std::string_view key) const {
+  return state_->client->location(state_->client->config().prefix + std::string{key});
+}
+
+std::string S3Store::presign(const std::string& method, std::string_view key, std::chrono::seconds expires,
+                             const http::Headers& headers,
+                             const std::vector<std::pair<std::string, std::string>>& query,
+                             const Call& call) {
+  check_method(method);
+  for (const auto& [name, value] : headers) http::check_header(name, value);
+  Client& s3 = *state_->client;
+  return s3.presign(method, s3.full_key(key), expires, headers, query, s3.with_deadline(call));
+}
+
+std::vector<OpenUpload> S3Store::list_uploads(std::string_view key, const Call& call) {
+  Client& s3 = *state_->client;
+  std::vector<OpenUpload> found;
+  for (ListedUpload& upload : uploads_of(s3, s3.full_key(key), s3.with_deadline(call))) {
+    found.push_back({std::string{key}, std::move(upload.upload_id), upload.initiated});
+  }
+  return found;
+}
+
+void S3Store::abort_upload(const OpenUpload& upload, const Call& call) {
+  Client& s3 = *state_->client;
+  const std::string full = s3.full_key(upload.key);
+  try {
+    s3.send(s3::abort_upload(s3.address(), {full, upload.upload_id}),
+            {.call = s3.with_deadline(call), .key = full, .doing = "abort upload", .side = Side::sink});
+  } catch (const Error& error) {
+    if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
+  }
+}
+
+Capabilities S3Store::capabilities(const Call& call) {
+  return state_->client->capabilities(state_->client->with_deadline(call));
+}
+
+const Config& S3Store::config() const {
+  return state_->client->config();
+}
+
+http::Client& S3Store::client() const {
+  return state_->client->http();
+}
+
+}  // namespace penstock::s3

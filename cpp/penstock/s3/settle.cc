@@ -1,0 +1,73 @@
+#include "penstock/s3/settle.h"
+
+#include "penstock/s3/attributes.h"
+#include "penstock/s3/verbs.h"
+
+namespace penstock::s3 {
+namespace {
+
+// Last-Modified has whole seconds and is another machine's clock, which server_now() follows within one.
+constexpr std::chrono::seconds kClockGrain{2};
+
+bool same_checksum(const store::ObjectMeta& meta, const Identity& identity) {
+  if (!identity.checksum) return false;
+  const auto found = meta.digests.find(std::string{to_string(identity.checksum->algorithm())});
+  return found != meta.digests.end() && found->second == identity.checksum->hex();
+}
+
+Found::What compare(const http::Headers& headers, const Identity& identity) {
+  const store::ObjectMeta meta = meta_from(headers, identity.key);
+  const bool older = meta.last_modified && *meta.last_modified + kClockGrain < identity.begun;
+  const bool ours = identity.token.empty() ? same_checksum(meta, identity) && meta.last_modified && !older
+                                           : token_of(headers) == identity.token;
+  if (ours && meta.bytes == identity.bytes) return Found::What::ours;
+  return older ? Found::What::older : Found::What::another;
+}
+
+Found judge(http::Outcome outcome, const Identity& identity) {
+  Found found;
+  if (auto* error = std::get_if<Error>(&outcome)) {
+    found.what = error->kind() == Kind::missing ? Found::What::absent : Found::What::unknown;
+    found.failure = std::move(*error);
+    return found;
+  }
+  const http::Headers& headers = std::get<http::Response>(outcome).headers;
+  found.what = compare(headers, identity);
+  found.object.etag = headers.get("etag");
+  found.object.version_id = headers.get("x-amz-version-id");
+  return found;
+}
+
+}  // namespace
+
+void look(const std::shared_ptr<Client>& client, const Identity& identity, const Sending& how,
+          std::function<void(Found)> found) {
+  client->submit(head_object(client->address(), identity.key), how,
+                 [identity, found = std::move(found)](http::Outcome outcome) {
+                   Found result;
+                   try {
+                     result = judge(std::move(outcome), identity);
+                   } catch (Error& unreadable) {  // a HEAD whose Content-Length is no number
+                     result.failure = std::move(unreadable);
+                   }
+                   found(std::move(result));
+                 });
+}
+
+bool is_lost_answer(const Error& error) {
+  return error.kind() == Kind::lost || error.kind() == Kind::busy;
+}
+
+Error in_doubt(const Client& client, const std::string& key, const Error& cause) {
+  Facts facts = cause.facts();
+  facts.cause = std::make_shared<const Error>(cause);
+  facts.subject = client.location(key);
+  facts.side = Side::sink;
+  return Error{Kind::in_doubt,
+               "whether " + facts.subject +
+                   " was published is not known: the answer was lost; look at it before writing it again (" +
+                   cause.message() + ")",
+               std::move(facts)};
+}
+
+}  // namespace penstock::s3

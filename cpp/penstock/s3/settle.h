@@ -1,0 +1,53 @@
+// Finding out whether an object that may have been published was.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "penstock/s3/client.h"
+
+namespace penstock::s3 {
+
+// What tells our object from another's under the same key.
+struct Identity {
+  std::string key;    // whole
+  std::string token;  // "": by size, full-object checksum and Last-Modified instead
+  std::uint64_t bytes = 0;
+  std::optional<Digest> checksum;
+  WallTime begun;  // by the server's clock
+};
+
+struct Published {
+  std::string etag, version_id;
+  int attempts = 1;
+};
+using PublishOutcome = std::variant<Published, Error>;
+
+// What a HEAD found.
+struct Found {
+  enum class What {
+    ours,
+    absent,   // 404
+    older,    // what was there before we began
+    another,  // somebody else's, or not provably ours
+    unknown,  // HEAD failed or is denied
+  };
+  What what = What::unknown;
+  Published object;
+  std::optional<Error> failure;
+};
+
+// HEADs identity.key; `found` runs on the I/O thread.
+void look(const std::shared_ptr<Client>& client, const Identity& identity, const Sending& how,
+          std::function<void(Found)> found);
+
+// Whether the far end may have done what this error failed to tell: the answer was lost, not given.
+bool is_lost_answer(const Error& error);
+
+Error in_doubt(const Client& client, const std::string& key, const Error& cause);
+
+}  // namespace penstock::s3

@@ -1,0 +1,203 @@
+#include "penstock/s3/upload.h"
+
+#include "penstock/s3/abort.h"
+#include "penstock/s3/attributes.h"
+#include "penstock/s3/pending.h"
+
+namespace penstock::s3 {
+namespace {
+
+// One part on the I/O thread, from its first try to its acknowledgement.
+class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
+ public:
+  PartTransfer(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, UploadName upload, int number,
+               PayloadPtr body, std::optional<Digest> checksum, Deadline deadline)
+      : client_(std::move(client)),
+        flight_(std::move(flight)),
+        upload_(std::move(upload)),
+        number_(number),
+        bytes_(body->size()),
+        body_(std::move(body)),
+        checksum_(std::move(checksum)),
+        deadline_(deadline) {}
+
+  void send() {
+    http::Headers headers;
+    if (checksum_) {
+      headers.add("x-amz-checksum-" + std::string{to_string(checksum_->algorithm())}, checksum_->base64());
+    }
+    const Sending how{.call = {.stop = flight_->stop(), .deadline = deadline_},
+                      .key = upload_.key,
+                      .doing = "upload part " + std::to_string(number_),
+                      .side = Side::sink,
+                      .max_attempts = kBodyAttempts};
+    client_->submit(
+        upload_part(client_->address(), upload_, number_, std::move(headers), body_), how,
+        [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
+  }
+
+ private:
+  void on_answer(http::Outcome outcome) {
+    if (const auto* response = std::get_if<http::Response>(&outcome)) return on_response(*response);
+    Error& error = std::get<Error>(outcome);
+    if (checksum_ && refuses_checksums(error)) {
+      client_->endpoint().refuse_checksums();
+      checksum_.reset();
+      return send();
+    }
+    if (!is_digest_mismatch(error)) return end(std::move(error));
+    again_or(Error{Kind::corrupt, "part " + std::to_string(number_) + " did not arrive as it was sent",
+                   error.facts()});
+  }
+
+  void on_response(const http::Response& response) {
+    const std::string etag{response.headers.get("etag")};
+    if (etag.empty()) return end(corrupt("the answer has no ETag"));
+    const std::string ours = checksum_ ? checksum_->base64() : "";
+    const std::string theirs =
+        checksum_ ? full_checksum(response.headers, to_string(checksum_->algorithm())) : "";
+    if (!theirs.empty() && theirs != ours) {
+      Error error = corrupt("the server has another checksum of it than we sent");
+      error.facts().expected = ours;
+      error.facts().actual = theirs;
+      return again_or(std::move(error));
+    }
+    count(response.attempts - 1);
+    body_.reset();
+    flight_->landed({number_, bytes_, etag, ours});
+  }
+
+  // Once more, then it is an error.
+  void again_or(Error error) {
+    if (std::exchange(sent_again_, true)) return end(std::move(error));
+    send();
+  }
+
+  void end(Error error) {
+    count(0);
+    body_.reset();
+    flight_->failed(std::move(error));
+  }
+
+  Error corrupt(const std::string& why) const {
+    return Error{Kind::corrupt,
+                 "part " + std::to_string(number_) + " of " + client_->location(upload_.key) + ": " + why,
+                 {.side = Side::sink,
+                  .doing = "upload part " + std::to_string(number_),
+                  .subject = client_->location(upload_.key)}};
+  }
+
+  void count(int retried) {
+    client_->http().count([&](http::Statistics& statistics) {
+      --statistics.parts_in_flight;
+      statistics.parts_retried += static_cast<std::uint64_t>(retried + (sent_again_ ? 1 : 0));
+    });
+  }
+
+  std::shared_ptr<Client> client_;
+  std::shared_ptr<Flight> flight_;
+  UploadName upload_;
+  int number_;
+  std::uint64_t bytes_;
+  PayloadPtr body_;
+  std::optional<Digest> checksum_;
+  Deadline deadline_;
+  bool sent_again_ = false;
+};
+
+}  // namespace
+
+MultipartUpload::MultipartUpload(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight,
+                                 Identity identity, UploadOptions options, Call call)
+    : client_(std::move(client)),
+      flight_(std::move(flight)),
+      identity_(std::move(identity)),
+      options_(std::move(options)),
+      call_(std::move(call)) {
+  create();
+}
+
+MultipartUpload::~MultipartUpload() {
+  abort();
+}
+
+void MultipartUpload::create() {
+  const auto trace = std::make_shared<Trace>();
+  http::Headers headers = options_.attributes;
+  checksum_ = client_->write_checksum();
+  if (checksum_) {
+    std::string name{to_string(*checksum_)};
+    for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    headers.add("x-amz-checksum-algorithm", name);
+    headers.add("x-amz-checksum-type", "FULL_OBJECT");
+  }
+  const Sending how{
+      .call = call_, .key = identity_.key, .doing = "create upload", .side = Side::sink, .trace = trace};
+  try {
+    const http::Response response =
+        client_->send(create_upload(client_->address(), identity_.key, std::move(headers)), how);
+    upload_ = {identity_.key, parse_upload_id(response.body)};
+  } catch (const Error& error) {
+    if (checksum_ && refuses_checksums(error)) {
+      client_->endpoint().refuse_checksums();
+      return create();
+    }
+    forget_lost_creates(trace->lost);
+    throw;
+  }
+  client_->endpoint().opened(upload_.upload_id);
+  client_->http().count([](http::Statistics& statistics) { ++statistics.uploads_open; });
+  forget_lost_creates(trace->lost);
+}
+
+// Each lost answer may have left an upload whose id nobody has.
+void MultipartUpload::forget_lost_creates(int lost) {
+  if (lost == 0) return;
+  if (options_.reap) return reap_orphans(client_, identity_.key, identity_.begun, call_);
+  client_->http().count([lost](http::Statistics& statistics) {
+    statistics.uploads_orphaned += static_cast<std::uint64_t>(lost);
+  });
+}
+
+void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
+  flight_->wait_for_lane(options_.lanes, call_);
+  flight_->throw_fault();
+  if (!checksum_) checksum.reset();
+  flight_->started();
+  client_->http().count([](http::Statistics& statistics) { ++statistics.parts_in_flight; });
+  std::make_shared<PartTransfer>(client_, flight_, upload_, next_number_++, std::move(part),
+                                 std::move(checksum), call_.deadline)
+      ->send();
+}
+
+Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> checksum) {
+  flight_->wait_until_landed(call_);
+  flight_->throw_fault();
+  base::check(call_, "complete upload");
+  identity_.bytes = bytes;
+  if (checksum_) identity_.checksum = std::move(checksum);
+  over_ = true;  // from here the chore decides: it publishes, or aborts
+  Pending<PublishOutcome> pending;
+  complete_and_settle(client_, {upload_, identity_, options_.mode, flight_->take_parts()},
+                      [pending](PublishOutcome outcome) { pending.set(std::move(outcome)); });
+  try {
+    PublishOutcome outcome = pending.wait(call_, "complete upload");
+    if (auto* error = std::get_if<Error>(&outcome)) throw std::move(*error);
+    return std::get<Published>(std::move(outcome));
+  } catch (const Error& error) {
+    const bool left_early = error.kind() == Kind::cancelled || error.facts().code == code::kDeadline;
+    if (!left_early) throw;
+    Error doubt = in_doubt(*client_, identity_.key, error);
+    doubt.facts().upload_id = upload_.upload_id;
+    throw doubt;
+  }
+}
+
+void MultipartUpload::abort() noexcept {
+  if (std::exchange(over_, true)) return;
+  flight_->request_stop();
+  if (upload_.upload_id.empty()) return;
+  flight_->when_idle([client = client_, upload = upload_] { abort_in_background(client, upload); });
+}
+
+}  // namespace penstock::s3

@@ -1,0 +1,103 @@
+// A multipart upload under way: parts go out on the I/O thread, their outcomes come back here.
+//
+// Life:     created lazily by the first send(); ends by publish() or abort(); dying aborts.
+// Threads:  one owner. What the I/O thread shares with it is in Flight.
+// Memory:   the payloads of the parts in flight; they die when acknowledged.
+// Failure:  the first fatal part stops its siblings, and send() or publish() throws its error.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "penstock/s3/complete.h"
+
+namespace penstock::s3 {
+
+// What the owner and the I/O thread share.
+class Flight {
+ public:
+  // Memory of parts, counted by who makes and who drops a payload.
+  void hold(std::uint64_t bytes);
+  void release(std::uint64_t bytes);
+  std::uint64_t held() const;
+
+  void started();
+  void landed(SentPart part);
+  void failed(Error error);  // the first stops the siblings
+
+  int in_flight() const;
+  std::stop_token stop() const { return stop_.get_token(); }
+  void request_stop() { stop_.request_stop(); }
+
+  void throw_fault() const;
+  void wait_for_lane(int lanes, const Call& call);
+  // Until fewer than `bytes` are held.
+  void wait_for_release(std::uint64_t bytes, const Call& call);
+  void wait_until_landed(const Call& call);
+  void wait_until_unheld() noexcept;
+  // Runs `job` as soon as no part is under way: at once if none is.
+  void when_idle(std::function<void()> job);
+  std::vector<SentPart> take_parts();  // in order
+
+ private:
+  void over(std::unique_lock<std::mutex> lock);
+  mutable std::mutex mutex_;
+  mutable std::condition_variable_any changed_;
+  std::stop_source stop_;
+  std::uint64_t held_ = 0;
+  int in_flight_ = 0;
+  std::vector<SentPart> parts_;
+  std::optional<Error> fault_;
+  std::function<void()> when_idle_;
+};
+
+struct UploadOptions {
+  store::Mode mode;
+  http::Headers attributes;  // of CreateMultipartUpload, without checksum
+  int lanes = 4;
+  bool reap = false;
+};
+
+class MultipartUpload {
+ public:
+  MultipartUpload(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, Identity identity,
+                  UploadOptions options, Call call);
+  ~MultipartUpload();
+  MultipartUpload(const MultipartUpload&) = delete;
+  MultipartUpload& operator=(const MultipartUpload&) = delete;
+
+  // Waits for a lane, then hands the next part to the I/O thread. `checksum` unset sends it plain.
+  void send(PayloadPtr part, std::optional<Digest> checksum);
+
+  // Waits for the parts, then publishes and settles. After a stop or deadline past that point: in_doubt,
+  // while settling goes on as a chore.
+  Published publish(std::uint64_t bytes, std::optional<Digest> checksum);
+
+  // Stops the parts and forgets the upload in the background.
+  void abort() noexcept;
+
+  const std::string& id() const { return upload_.upload_id; }  // "": nothing created yet
+  int parts() const { return next_number_ - 1; }
+
+ private:
+  void create();
+  void forget_lost_creates(int lost);
+
+  std::shared_ptr<Client> client_;
+  std::shared_ptr<Flight> flight_;
+  Identity identity_;
+  UploadOptions options_;
+  Call call_;
+  UploadName upload_;
+  std::optional<Algorithm> checksum_;  // as declared at Create
+  int next_number_ = 1;
+  bool over_ = false;
+};
+
+}  // namespace penstock::s3

@@ -1,0 +1,364 @@
+#include "penstock/s3/writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include <openssl/rand.h>
+
+#include "penstock/s3/attributes.h"
+#include "penstock/s3/put_object.h"
+
+namespace penstock::s3 {
+namespace {
+
+// A random UUID, version 4.
+std::string new_token() {
+  unsigned char raw[16];
+  if (RAND_bytes(raw, sizeof raw) != 1) throw Error{Kind::lost, "the system gave no random bytes"};
+  raw[6] = static_cast<unsigned char>((raw[6] & 0x0F) | 0x40);
+  raw[8] = static_cast<unsigned char>((raw[8] & 0x3F) | 0x80);
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string token;
+  for (std::size_t i = 0; i < sizeof raw; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) token += '-';
+    token += kHex[raw[i] >> 4];
+    token += kHex[raw[i] & 15];
+  }
+  return token;
+}
+
+// Borrowed bytes that say when nobody refers to them any more.
+class SlicePart final : public http::Payload {
+ public:
+  SlicePart(Bytes bytes, std::shared_ptr<Flight> flight) : bytes_(bytes), flight_(std::move(flight)) {
+    flight_->hold(held());
+  }
+  ~SlicePart() override { flight_->release(held()); }
+  SlicePart(const SlicePart&) = delete;
+  SlicePart& operator=(const SlicePart&) = delete;
+  std::uint64_t size() const override { return bytes_.size(); }
+  std::size_t read_at(std::uint64_t offset, MutableBytes out) const override {
+    const std::size_t count = std::min<std::uint64_t>(out.size(), bytes_.size() - offset);
+    std::memcpy(out.data(), bytes_.data() + offset, count);
+    return count;
+  }
+
+ private:
+  std::uint64_t held() const { return std::max<std::uint64_t>(bytes_.size(), 1); }
+  Bytes bytes_;
+  std::shared_ptr<Flight> flight_;
+};
+
+bool writes_token(const Client& client, const store::WriteOptions& options) {
+  return options.token.value_or(client.config().token);
+}
+
+PartPlan plan_for(const Client& client, const Capabilities& row, const store::WriteOptions& options) {
+  return PartPlan{row, options.part_bytes.value_or(client.config().part_bytes), options.length,
+                  options.length_hint};
+}
+
+int lanes_for(const Client& client, const store::WriteOptions& options) {
+  const int lanes = options.max_parts_in_flight.value_or(client.config().max_parts_in_flight);
+  if (lanes < 1 || lanes > 64) throw Error{Kind::refused, "max_parts_in_flight must be 1 to 64"};
+  return lanes;
+}
+
+Error mismatch(const std::string& what, std::string expected, std::string actual) {
+  Facts facts{.side = Side::sink, .doing = "verify"};
+  facts.expected = std::move(expected);
+  facts.actual = std::move(actual);
+  std::string message =
+      what + " differs, nothing was published: expected " + facts.expected + ", actual " + facts.actual;
+  return Error{Kind::corrupt, std::move(message), std::move(facts)};
+}
+
+}  // namespace
+
+ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key, store::WriteOptions options,
+                           Call call)
+    : client_(std::move(client)),
+      key_(std::move(full_key)),
+      options_(std::move(options)),
+      call_(std::move(call)),
+      row_(client_->capabilities(call_)),
+      plan_(plan_for(*client_, row_, options_)),
+      lanes_(lanes_for(*client_, options_)),
+      checksum_(client_->write_checksum()),
+      begun_(client_->http().clock().now()) {
+  identity_.key = key_;
+  if (writes_token(*client_, options_)) identity_.token = new_token();
+  identity_.begun = client_->server_now();
+  attributes_ = attribute_headers(options_, row_, identity_.token);
+  const bool one_request = !options_.length || *options_.length <= plan_.size_of(1);
+  refuse_condition(one_request ? row_.conditional_put : row_.conditional_complete,
+                   one_request ? "PutObject" : "CompleteMultipartUpload");
+  if (checksum_) part_checksum_.emplace(*checksum_);
+  for (const Digest& digest : options_.expected) {
+    if (digest.algorithm() != checksum_) expected_.emplace_back(digest.algorithm());
+  }
+}
+
+ObjectWriter::~ObjectWriter() {
+  abort("the writer was dropped unfinished");
+}
+
+template <typename Step>
+auto ObjectWriter::guarded(Step step) {
+  if (state_ != State::open) throw std::logic_error{"this writer is finished or aborted"};
+  try {
+    return step();
+  } catch (Error& error) {
+    Facts& facts = error.facts();
+    if (facts.side == Side::none) facts.side = Side::sink;
+    if (facts.subject.empty()) facts.subject = client_->location(key_);
+    if (facts.upload_id.empty() && upload_) facts.upload_id = upload_->id();
+    facts.bytes_done = total_;
+    abort(error.message());
+    throw;
+  } catch (...) {
+    abort("interrupted");
+    throw;
+  }
+}
+
+// No emulation by HEAD: between the look and the write another may write.
+void ObjectWriter::refuse_condition(Support support, const char* request) const {
+  if (options_.mode.kind == store::Mode::Kind::overwrite || support == Support::yes) return;
+  if (support == Support::unknown && client_->config().conditional == Conditional::trust) return;
+  throw Error{
+      Kind::refused,
+      "whether the provider \"" + row_.provider + "\" honours a condition on " + request + " is not known (" +
+          std::string{to_string(support)} +
+          "), and an ignored one would overwrite; use mode=\"overwrite\", or conditional=\"trust\" where "
+          "you know it does",
+      {.side = Side::sink, .doing = "open writer", .subject = client_->location(key_)}};
+}
+
+void ObjectWriter::write(Bytes bytes) {
+  guarded([&] {
+    while (!bytes.empty()) {
+      const MutableBytes space = room();
+      const std::size_t count = std::min(space.size(), bytes.size());
+      std::memcpy(space.data(), bytes.data(), count);
+      took(space.first(count));
+      bytes = bytes.subspan(count);
+    }
+  });
+}
+
+std::uint64_t ObjectWriter::write_from(Source& source) {
+  const std::uint64_t before = total_;
+  for (;;) {
+    // Whether a full first part is the whole object shows only by one byte more.
+    if (!upload_ && part_ && part_is_full()) {
+      std::byte more;
+      if (source.read({&more, 1}) == 0) break;
+      write({&more, 1});
+      continue;
+    }
+    const MutableBytes space = guarded([&] { return room(); });
+    const std::size_t count = source.read(space);  // what it throws is its own: this writer is still whole
+    if (count == 0) break;
+    guarded([&] { took(space.first(count)); });
+  }
+  return total_ - before;
+}
+
+MutableBytes ObjectWriter::room() {
+  if (part_ && part_is_full()) seal();
+  if (!part_) {
+    part_ = std::make_shared<PagedPart>([flight = flight_](std::uint64_t bytes) { flight->release(bytes); });
+  }
+  if (part_->room().empty()) {
+    std::optional<Page> page = next_page();
+    if (!page) {
+      seal_early();
+      return room();
+    }
+    flight_->hold(kPageBytes);
+    part_->add(std::move(*page));
+  }
+  const std::uint64_t left = plan_.size_of(part_number_) - part_->size();
+  const MutableBytes space = part_->room();
+  return space.first(std::min<std::uint64_t>(space.size(), left));
+}
+
+bool ObjectWriter::part_is_full() const {
+  return part_->size() >= plan_.size_of(part_number_);
+}
+
+// nullopt: the Budget is full, and nothing of this writer is under way whose end would give a page back.
+std::optional<Page> ObjectWriter::next_page() {
+  Budget& budget = *client_->http().budget();
+  for (;;) {
+    if (auto page = budget.try_page()) return page;
+    const std::uint64_t held = flight_->held();
+    if (held < kGranted) return budget.overdraw_page();
+    if (held == part_->page_bytes()) return std::nullopt;
+    flight_->wait_for_release(held, call_);
+    flight_->throw_fault();
+  }
+}
+
+void ObjectWriter::took(Bytes bytes) {
+  part_->grow(bytes.size());
+  account(bytes);
+}
+
+void ObjectWriter::account(Bytes bytes) {
+  total_ += bytes.size();
+  if (options_.length && total_ > *options_.length) {
+    throw mismatch("the length", std::to_string(*options_.length), "at least " + std::to_string(total_));
+  }
+  if (part_checksum_) part_checksum_->update(bytes);
+  for (Hasher& hasher : expected_) hasher.update(bytes);
+}
+
+void ObjectWriter::seal() {
+  send_part(std::exchange(part_, nullptr));
+}
+
+// The Budget has no room for the rest of a part above 8 MiB: what is there goes out as it is.
+void ObjectWriter::seal_early() {
+  if (!plan_.equal_parts() && part_->size() >= plan_.min_part_bytes()) return seal();
+  throw Error{Kind::busy,
+              "no room in the Budget of " + format_bytes(client_->http().budget()->statistics().limit) +
+                  " for a part of " + format_bytes(plan_.size_of(part_number_)) +
+                  "; give it more, or run fewer transfers at once",
+              {.side = Side::sink, .doing = "upload part " + std::to_string(part_number_), .code = "budget"}};
+}
+
+void ObjectWriter::send_part(PayloadPtr part) {
+  if (part_number_ > plan_.max_parts()) {
+    throw Error{Kind::refused,
+                "the object needs more than " + std::to_string(plan_.max_parts()) +
+                    " parts; give length= or a larger part_bytes=, and a Budget with room for such parts",
+                {.side = Side::sink, .code = std::string{code::kTooLarge}}};
+  }
+  const std::uint64_t bytes = part->size();
+  std::optional<Digest> checksum = close_checksum(bytes);
+  if (!upload_) {
+    refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
+    upload_ = std::make_unique<MultipartUpload>(
+        client_, flight_, identity_,
+        UploadOptions{options_.mode, attributes_, lanes_, client_->config().reap}, call_);
+  }
+  upload_->send(std::move(part), std::move(checksum));
+  ++part_number_;
+}
+
+// The checksum of the part now sealed, which is also combined into the whole object's.
+std::optional<Digest> ObjectWriter::close_checksum(std::uint64_t part_bytes) {
+  if (!part_checksum_) return std::nullopt;
+  Digest part = part_checksum_->digest();
+  part_checksum_.emplace(*checksum_);
+  sealed_checksum_ = sealed_checksum_ ? combine(*sealed_checksum_, part, part_bytes) : part;
+  return part;
+}
+
+Receipt ObjectWriter::finish() {
+  return guarded([&] {
+    if (upload_ && part_ && part_->size() > 0) seal();
+    if (!upload_) close_checksum(total_);
+    verify();
+    Receipt receipt = publish();
+    state_ = State::finished;
+    return receipt;
+  });
+}
+
+Receipt ObjectWriter::put(Bytes bytes) {
+  const auto unheld = [&] {
+    part_.reset();
+    whole_.reset();
+    flight_->wait_until_unheld();
+  };
+  try {
+    Receipt receipt = guarded([&] {
+      put_slices(bytes);
+      verify();
+      Receipt published = publish();
+      state_ = State::finished;
+      return published;
+    });
+    unheld();
+    return receipt;
+  } catch (...) {
+    unheld();
+    throw;
+  }
+}
+
+void ObjectWriter::put_slices(Bytes bytes) {
+  if (bytes.size() <= plan_.size_of(1)) {
+    account(bytes);
+    close_checksum(bytes.size());
+    whole_ = std::make_shared<SlicePart>(bytes, flight_);
+    return;
+  }
+  while (!bytes.empty()) {
+    const Bytes slice = bytes.first(std::min<std::uint64_t>(bytes.size(), plan_.size_of(part_number_)));
+    account(slice);
+    send_part(std::make_shared<SlicePart>(slice, flight_));
+    bytes = bytes.subspan(slice.size());
+  }
+}
+
+// Before anything is visible.
+void ObjectWriter::verify() const {
+  if (options_.length && total_ != *options_.length) {
+    throw mismatch("the length", std::to_string(*options_.length), std::to_string(total_));
+  }
+  for (const Digest& expected : options_.expected) {
+    const auto hasher = std::ranges::find(expected_, expected.algorithm(), &Hasher::algorithm);
+    const Digest actual = hasher != expected_.end() ? hasher->digest() : *sealed_checksum_;
+    if (actual.equals(expected)) continue;
+    throw mismatch("the " + std::string{to_string(expected.algorithm())} + " digest", expected.hex(),
+                   actual.hex());
+  }
+}
+
+Receipt ObjectWriter::publish() {
+  return receipt_of(upload_ ? upload_->publish(total_, sealed_checksum_) : put_whole());
+}
+
+Published ObjectWriter::put_whole() {
+  refuse_condition(row_.conditional_put, "PutObject");
+  identity_.bytes = total_;
+  identity_.checksum = client_->endpoint().takes_checksums() ? sealed_checksum_ : std::nullopt;
+  PayloadPtr body = whole_ ? whole_ : part_ ? std::exchange(part_, nullptr) : http::text_payload("");
+  return put_object_and_settle(client_, identity_, options_.mode, attributes_, std::move(body), call_);
+}
+
+Receipt ObjectWriter::receipt_of(const Published& published) const {
+  Receipt receipt;
+  receipt.bytes = total_;
+  receipt.key = key_;
+  receipt.bucket = client_->config().bucket;
+  receipt.location = client_->location(key_);
+  receipt.etag = published.etag;
+  receipt.version_id = published.version_id;
+  receipt.content_type = options_.content_type;
+  if (sealed_checksum_) {
+    receipt.digests[std::string{to_string(*checksum_)}] = sealed_checksum_->hex();
+  }
+  for (const Hasher& hasher : expected_) {
+    receipt.digests[std::string{to_string(hasher.algorithm())}] = hasher.digest().hex();
+  }
+  receipt.seconds = std::chrono::duration<double>(client_->http().clock().now() - begun_).count();
+  receipt.attempts = published.attempts;
+  receipt.mode = upload_ ? "multipart" : "put";
+  receipt.mode_reason = upload_ ? "larger than one part" : "fits one part";
+  return receipt;
+}
+
+void ObjectWriter::abort(std::string_view) noexcept {
+  if (state_ != State::open) return;
+  state_ = State::aborted;
+  part_.reset();
+  if (upload_) upload_->abort();
+}
+
+}  // namespace penstock::s3

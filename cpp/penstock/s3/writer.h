@@ -1,0 +1,81 @@
+// The Sink over one object: PutObject for what fits one part, a multipart upload for the rest.
+//
+// Memory:   the part being filled and the parts in flight, in pages of the Budget. 8 MiB are always granted,
+//           page by page; beyond that a page is taken only if there is room now, else the writer waits for
+//           its own parts. So no number of writers can deadlock.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "penstock/s3/parts.h"
+#include "penstock/s3/upload.h"
+#include "penstock/streams/sink.h"
+
+namespace penstock::s3 {
+
+class ObjectWriter final : public Sink {
+ public:
+  ObjectWriter(std::shared_ptr<Client> client, std::string full_key, store::WriteOptions options, Call call);
+  ~ObjectWriter() override;
+
+  void write(Bytes bytes) override;
+  std::uint64_t write_from(Source& source) override;
+  Receipt finish() override;
+  void abort(std::string_view why) noexcept override;
+
+  // The whole object from borrowed memory: parts are slices of it, nothing is copied. Instead of write() and
+  // finish(). On return nothing refers to `bytes` any more.
+  Receipt put(Bytes bytes);
+
+ private:
+  static constexpr std::uint64_t kGranted = 8_MiB;
+  enum class State { open, finished, aborted };
+
+  // Runs `step`; what it throws aborts the writer and gains the upload's id.
+  template <typename Step>
+  auto guarded(Step step);
+  void refuse_condition(Support support, const char* request) const;
+
+  MutableBytes room();  // where the next bytes go: never empty
+  bool part_is_full() const;
+  std::optional<Page> next_page();
+  void took(Bytes bytes);  // `bytes` of room() are filled
+  void account(Bytes bytes);
+  void seal();
+  void seal_early();
+  void send_part(PayloadPtr part);
+  std::optional<Digest> close_checksum(std::uint64_t part_bytes);
+  void put_slices(Bytes bytes);
+
+  void verify() const;
+  Receipt publish();
+  Published put_whole();
+  Receipt receipt_of(const Published& published) const;
+
+  std::shared_ptr<Client> client_;
+  std::string key_;
+  store::WriteOptions options_;
+  Call call_;
+  Capabilities row_;
+  PartPlan plan_;
+  int lanes_;
+  Identity identity_;
+  http::Headers attributes_;
+  std::shared_ptr<Flight> flight_ = std::make_shared<Flight>();
+  std::unique_ptr<MultipartUpload> upload_;
+  std::shared_ptr<PagedPart> part_;  // being filled
+  PayloadPtr whole_;                 // put(): the borrowed body of a PutObject
+  std::optional<Algorithm> checksum_;
+  std::optional<Hasher> part_checksum_;    // of the part being filled
+  std::optional<Digest> sealed_checksum_;  // of the parts before it
+  std::vector<Hasher> expected_;           // for the digests the caller expects
+  std::uint64_t total_ = 0;
+  int part_number_ = 1;
+  State state_ = State::open;
+  SteadyTime begun_;
+};
+
+}  // namespace penstock::s3
