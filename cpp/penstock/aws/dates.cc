@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "penstock/base/wall_time.h"
+
 namespace penstock::aws {
 namespace {
 
@@ -79,7 +81,8 @@ std::optional<WallTime> parse_iso8601(std::string_view text) {
                                          std::chrono::day(day)};
   if (!in.ok || !in.rest.empty() || !date.ok() || hour > 23 || minute > 59 || second > 60)
     return std::nullopt;
-  return std::chrono::sys_days{date} + hours{hour} + minutes{minute} + seconds{second} - offset;
+  return wall_time(std::chrono::sys_days{date}.time_since_epoch() + hours{hour} + minutes{minute} +
+                   seconds{second} - offset);
 }
 
 }  // namespace penstock::aws

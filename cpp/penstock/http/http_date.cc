@@ -1,9 +1,10 @@
 #include "penstock/http/http_date.h"
 
-#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
+
+#include "penstock/base/wall_time.h"
 
 namespace penstock::http {
 namespace {
@@ -102,15 +103,13 @@ bool scan_asctime(std::string_view text, Fields& f) {
   return time_of_day(s, f).literal(" ").digits(4, f.year).done();
 }
 
-// The clock counts nanoseconds and ends in 2262: what lies beyond is as far as it reaches.
 std::optional<WallTime> to_time(const Fields& f) {
   const year_month_day date{year{f.year}, month{static_cast<unsigned>(f.month + 1)},
                             day{static_cast<unsigned>(f.day)}};
   if (!date.ok() || f.hour > 23 || f.minute > 59 || f.second > 60) return std::nullopt;
   const seconds since = sys_days{date}.time_since_epoch() + std::chrono::hours{f.hour} +
                         std::chrono::minutes{f.minute} + seconds{f.second};
-  constexpr seconds kReach = std::chrono::duration_cast<seconds>(WallTime::duration::max());
-  return WallTime{std::clamp(since, -kReach, kReach)};
+  return wall_time(since);
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 
 #include <pugixml.hpp>
 
+#include "penstock/aws/dates.h"
 #include "penstock/base/error.h"
 #include "penstock/http/url.h"
 
@@ -23,7 +23,7 @@ constexpr std::size_t kMaxTags = 200'000;
 // The element `name` found at the root.
 class Document {
  public:
-  Document(std::string_view xml, const char* name) : name_(name) {
+  Document(std::string_view xml, const char* name) {
     if (static_cast<std::size_t>(std::ranges::count(xml, '<')) > kMaxTags)
       throw_corrupt(name, "too many elements");
     // ws_pcdata_single: a key of one space is a key.
@@ -38,7 +38,6 @@ class Document {
 
  private:
   pugi::xml_document document_;
-  const char* name_;
 };
 
 // All text under `node`: pugixml splits it at comments and CDATA.
@@ -180,10 +179,7 @@ std::vector<DeleteFailure> parse_delete(std::string_view xml) {
 }
 
 std::optional<WallTime> parse_iso_time(std::string_view text) {
-  std::tm parts{};
-  const std::string given{text};
-  if (!strptime(given.c_str(), "%Y-%m-%dT%H:%M:%S", &parts)) return std::nullopt;
-  return WallTime{std::chrono::seconds{timegm(&parts)}};
+  return aws::parse_iso8601(text);
 }
 
 std::string complete_body(std::span<const CompletedPart> parts) {

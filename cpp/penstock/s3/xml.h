@@ -65,7 +65,7 @@ std::string parse_upload_id(std::string_view xml);
 CompleteResult parse_complete(std::string_view xml);
 std::vector<DeleteFailure> parse_delete(std::string_view xml);
 
-// "2026-11-21T14:48:00.000Z", the fraction left out; nullopt for anything else.
+// aws::parse_iso8601: "2026-11-21T14:48:00.000Z", the fraction left out; nullopt for anything else.
 std::optional<WallTime> parse_iso_time(std::string_view text);
 
 struct CompletedPart {
