@@ -49,9 +49,8 @@ class Case:
         self.region = rng.choice(("us-east-1", "eu-central-1", "auto"))
         self.method = rng.choice(("GET", "PUT", "POST", "HEAD", "DELETE"))
         self.now = rng.randrange(0, 4_000_000_000)
-        self.token = random_text(rng, 30, 1).strip() if rng.random() < 0.3 else None
-        if self.token:
-            self.token = "".join(c for c in self.token if c.isascii() and c.isprintable() and c != " ") or None
+        token = "".join(c for c in random_text(rng, 40, 1) if c.isascii() and c.isprintable() and c != " ")
+        self.token = token if token and rng.random() < 0.3 else None
         host = rng.choice(("bucket.s3.amazonaws.com", "Example.COM:8443", "127.0.0.1:9000", "[::1]:443", "h.example:443"))
         names = {random_text(rng, 8, 1) for _ in range(rng.randint(0, 5))}
         self.fields = [(name, random_text(rng, 12)) for name in sorted(names)]
