@@ -43,7 +43,8 @@ Error error_of(Action action) {
 }
 
 TEST(Wait, returns_at_once_when_ready) {
-  Gate gate{.open = true};
+  Gate gate;
+  gate.open = true;
   EXPECT_NO_THROW(gate.wait_open({}));
 }
 
@@ -72,7 +73,8 @@ TEST(Wait, a_passed_deadline_is_lost_with_its_code) {
 }
 
 TEST(Wait, what_is_ready_is_had_even_after_a_stop_and_a_deadline) {
-  Gate gate{.open = true};
+  Gate gate;
+  gate.open = true;
   std::stop_source stop;
   stop.request_stop();
   EXPECT_NO_THROW(gate.wait_open({.stop = stop.get_token(), .deadline = Deadline{SteadyTime::min()}}));
