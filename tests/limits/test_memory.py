@@ -1,0 +1,78 @@
+"""Ceilings of memory, read from the kernel's high-water mark of a process that does nothing else.
+
+The far end is the benchmarks' byte sink: a server of its own process that drops what it is sent, so neither a
+server's memory nor its disk is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 2**20
+FETCH_MANY = """
+import pathlib, sys
+import penstock
+
+url, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+store = penstock.S3Store(
+    "limits", endpoint=url, region="us-east-1", provider="versitygw", access_key_id="k", secret_access_key="s"
+)
+tasks = (
+    penstock.files.FileTask(
+        url=f"{url}/bytes/{size}/{n}", key=f"k{n}", file_name="f", task_id="t", job_id="j", digests=["sha256"]
+    )
+    for n in range(count)
+)
+for result in penstock.files.fetch_many(tasks, to=store, jobs=count):
+    assert result.success, result.error_message
+    assert result.bytes == size
+status = pathlib.Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+@pytest.fixture(scope="module")
+def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of the byte sink, which is also the origin."""
+    program = tmp_path_factory.mktemp("sink") / "sink"
+    compiler = [*(["ccache"] if shutil.which("ccache") else []), "g++", "-std=c++20", "-O2", "-pthread"]
+    subprocess.run([*compiler, str(ROOT / "bench/servers/sink.cc"), "-o", str(program)], check=True)
+    process = subprocess.Popen([str(program)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        word, port = process.stdout.readline().split()
+        assert word == "port"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def peak_mib(url: str, count: int, size: int) -> float:
+    command = [sys.executable, "-c", FETCH_MANY, url, str(count), str(size)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def test_ten_files_of_512_mib_at_once_stay_within_160_mib(sink: str):
+    peak = peak_mib(sink, 10, 512 * MIB)
+    with urllib.request.urlopen(f"{sink}/_taken") as answer:
+        taken = json.load(answer)
+    assert [taken[f"limits/k{n}"] for n in range(10)] == [512 * MIB] * 10
+    assert peak <= 160
+
+
+def test_the_peak_does_not_grow_with_the_length(sink: str):
+    short, long = peak_mib(sink, 1, 256 * MIB), peak_mib(sink, 1, 1024 * MIB)
+    assert long <= short * 1.05 + 2
