@@ -5,9 +5,15 @@
 
 #include <unistd.h>
 
+#include "penstock/base/redact.h"
 #include "penstock/base/wait.h"
 
 namespace penstock::http {
+namespace {
+
+constexpr std::chrono::milliseconds kBudgetLook{10};
+
+}  // namespace
 
 std::unique_ptr<StreamBody> StreamBody::open(std::shared_ptr<Engine> engine, Request request,
                                              CallOptions options) {
@@ -21,7 +27,9 @@ StreamBody::StreamBody(std::shared_ptr<Engine> engine, Request request, CallOpti
       engine_(std::move(engine)),
       request_(std::move(request)),
       options_(std::move(options)),
-      arrival_(std::make_shared<Arrival>()) {}
+      arrival_(std::make_shared<Arrival>()) {
+  engine_->ring_bytes_changed(static_cast<std::int64_t>(engine_->options().ring_bytes));
+}
 
 void StreamBody::start() {
   begin(std::make_unique<Delivery>(fresh_ring(), engine_->options().ring_bytes, arrival_));
@@ -32,9 +40,27 @@ void StreamBody::start() {
 }
 
 PipeWriter StreamBody::fresh_ring() {
+  wait_for_room();
   Pipe pipe(engine_->options().ring_bytes, options_.call, engine_->options().budget);
   reader_ = std::move(pipe.reader);
   return std::move(pipe.writer);
+}
+
+// A Budget never waits, so who needs a ring asks again. The pipe then takes its own charge: between the two
+// another may come first, and the ring is counted as overdraft.
+void StreamBody::wait_for_room() const {
+  Budget& budget = engine_->budget();
+  const auto give_up = std::chrono::steady_clock::now() + engine_->options().slot_wait;
+  while (!budget.try_charge(engine_->options().ring_bytes)) {
+    if (std::chrono::steady_clock::now() >= give_up) {
+      throw Error(Kind::busy, "no memory came free in the Budget for the body's ring",
+                  {.side = Side::source,
+                   .doing = request_.method,
+                   .subject = redact_url(request_.url),
+                   .code = "budget"});
+    }
+    base::sleep(kBudgetLook, options_.call, "waiting for memory from the Budget");
+  }
 }
 
 void StreamBody::begin(std::unique_ptr<Delivery> delivery) {
@@ -45,6 +71,7 @@ void StreamBody::begin(std::unique_ptr<Delivery> delivery) {
 StreamBody::~StreamBody() {
   if (getpid() == process_) {
     drop();
+    engine_->ring_bytes_changed(-static_cast<std::int64_t>(engine_->options().ring_bytes));
     return;
   }
   // In a forked child: a lock of the ring may have been held at the fork, so nothing of it is touched.

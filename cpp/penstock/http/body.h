@@ -36,6 +36,7 @@ class StreamBody final : public Body {
   StreamBody(std::shared_ptr<Engine> engine, Request request, CallOptions options);
   void start();
   PipeWriter fresh_ring();
+  void wait_for_room() const;
   void begin(std::unique_ptr<Delivery> delivery);
   void drop() noexcept;
   void refuse_in_child() const;

@@ -110,10 +110,7 @@ void Client::post_after(std::chrono::milliseconds span, std::function<void()> jo
 }
 
 std::shared_ptr<void> Client::chore() {
-  std::shared_ptr<Engine> engine = state_->here().engine;
-  engine->hold_chore();
-  Engine* const held = engine.get();
-  return {held, [engine = std::move(engine)](Engine*) { engine->release_chore(); }};
+  return state_->engine().hold_chore();
 }
 
 void Client::drain(const Call& call) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "penstock/http/connections.h"
+#include "penstock/http/tls_alerts.h"
 
 namespace penstock::http {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kBulkBufferBytes = 512 * 1024;
 constexpr long kExpectWaitMs = 1000;
+constexpr std::uint64_t kExpectBytes = 1_MiB;
 
 long milliseconds_of(std::chrono::milliseconds span) {
   return static_cast<long>(span.count());
@@ -64,7 +66,7 @@ void Easy::begin(const Request& request, const Wire& wire, Events& events) {
   receive_bytes_ = wire.ring_bytes > 0 ? std::min(buffer_bytes_, wire.ring_bytes / 2) : buffer_bytes_;
   curl_easy_reset(handle_);
   set_common();
-  set_tls();
+  if (wire.url.scheme == "https") set_tls();
   set_request(request, wire);
   set_callbacks();
 }
@@ -96,6 +98,9 @@ void Easy::set_common() {
 void Easy::set_tls() {
   curl_easy_setopt(handle_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   const long verify = options_.insecure_skip_verify ? 0L : 1L;
+  tls_alerted_ = std::make_shared<bool>(false);
+  curl_easy_setopt(handle_, CURLOPT_SSL_CTX_FUNCTION, &watch_tls_alerts);
+  curl_easy_setopt(handle_, CURLOPT_SSL_CTX_DATA, &tls_alerted_);
   curl_easy_setopt(handle_, CURLOPT_SSL_VERIFYPEER, verify);
   curl_easy_setopt(handle_, CURLOPT_SSL_VERIFYHOST, verify * 2);
   if (const std::string file = ca_file(options_); !file.empty()) {
@@ -141,7 +146,9 @@ void Easy::set_headers(const Request& request, const Wire& wire) {
   if (!request.headers.has("accept-encoding")) add_header("Accept-Encoding: identity");
   if (!request.headers.has("user-agent")) add_header("User-Agent: " + options_.user_agent);
   if (!request.headers.has("content-type")) add_header("Content-Type:");
-  if (!wire.expect_continue) add_header("Expect:");
+  // libcurl would ask before any PUT, however small.
+  const bool large = request.body && request.body->size() >= kExpectBytes;
+  if (!wire.expect_continue || !large) add_header("Expect:");
   curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, headers_);
 }
 

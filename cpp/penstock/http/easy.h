@@ -58,6 +58,7 @@ class Easy {
   std::string_view error_text() const { return error_text_; }
   std::size_t receive_bytes() const { return receive_bytes_; }  // the most that comes at once
   bool reused_connection() const;
+  bool tls_alerted() const { return tls_alerted_ && *tls_alerted_; }
   int socket() const;  // after the transfer: what went back to the pool, or -1
 
  private:
@@ -85,6 +86,7 @@ class Easy {
   Events* events_ = nullptr;
   Wire wire_;
   std::string origin_;
+  std::shared_ptr<bool> tls_alerted_;  // shared with the connection, which may outlive this
   char error_text_[CURL_ERROR_SIZE] = {};
 };
 

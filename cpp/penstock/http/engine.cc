@@ -1,8 +1,12 @@
 #include "penstock/http/engine.h"
 
 #include <algorithm>
+#include <future>
 #include <new>
 #include <stdexcept>
+
+#include <pthread.h>
+#include <signal.h>
 
 #include "penstock/base/wait.h"
 #include "penstock/http/exchange.h"
@@ -19,6 +23,14 @@ constexpr milliseconds kIdlePoll{60'000};
 void global_init() {
   static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (result != CURLE_OK) throw std::bad_alloc{};
+}
+
+// Signals are for the program's own threads; and a peer that hangs up must not end the process by SIGPIPE.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
 ClientOptions completed(ClientOptions options) {
@@ -55,7 +67,6 @@ Engine::~Engine() {
 }
 
 void Engine::begin(std::shared_ptr<Exchange> exchange) {
-  if (exchange->chore()) hold_chore();
   const bool posted = mailbox_->post([this, exchange] { admit(exchange); });
   if (!posted) exchange->refuse();
 }
@@ -90,9 +101,10 @@ Engine::TimerId Engine::at(SteadyTime when, Mailbox::Job job) {
   return id;
 }
 
-void Engine::hold_chore() {
+std::shared_ptr<void> Engine::hold_chore() {
   const std::lock_guard lock(mutex_);
   ++chores_;
+  return {this, [self = shared_from_this()](Engine* engine) { engine->release_chore(); }};
 }
 
 void Engine::release_chore() {
@@ -130,6 +142,12 @@ void Engine::bytes_moved(std::uint64_t in, std::uint64_t out) {
 }
 
 Statistics Engine::statistics() {
+  if (mailbox_->on_io_thread()) {
+    take_stock();
+  } else {
+    const auto taken = std::make_shared<std::promise<void>>();
+    if (post([this, taken] { take_stock(), taken->set_value(); })) taken->get_future().wait();
+  }
   const std::lock_guard lock(mutex_);
   Statistics copy = statistics_;
   const auto budget = options_.budget->statistics();
@@ -138,6 +156,7 @@ Statistics Engine::statistics() {
   copy.budget_overdraft = budget.overdraft;
   copy.bytes_in = bytes_in_.load(std::memory_order_relaxed);
   copy.bytes_out = bytes_out_.load(std::memory_order_relaxed);
+  copy.ring_bytes = ring_bytes_.load(std::memory_order_relaxed);
   copy.chores = chores_;
   return copy;
 }
@@ -147,6 +166,7 @@ void Engine::log(LogLevel level, std::string_view line) const {
 }
 
 void Engine::run() {
+  block_signals();
   next_tick_ = now();
   while (!may_stop()) {
     run_jobs();
@@ -200,6 +220,10 @@ void Engine::tick() {
   for (const auto& exchange : looked_at) exchange->tick(now());
   connections_.shut_idle(now());
   options_.budget->trim();
+}
+
+// What only the I/O thread knows of the statistics.
+void Engine::take_stock() {
   const std::lock_guard lock(mutex_);
   for (auto& [origin, host] : statistics_.hosts)
     host.open = host.idle = 0, host.waiting = slots_.waiting(origin);

@@ -6,6 +6,7 @@
 // Threads: functions under "any thread" are; all others are the I/O thread's own.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -38,10 +39,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static std::shared_ptr<Engine> start(ClientOptions options);
   ~Engine();
   void begin(std::shared_ptr<Exchange> exchange);
-  void post(Mailbox::Job job) { mailbox_->post(std::move(job)); }
+  bool post(Mailbox::Job job) { return mailbox_->post(std::move(job)); }
   void post_after(std::chrono::milliseconds span, Mailbox::Job job);
-  void hold_chore();
-  void release_chore();
+  // Counted until it dies: drain() and close() wait for it. Any thread.
+  std::shared_ptr<void> hold_chore();
   void drain(const Call& call);
   void close();
   void abandon() noexcept { connections_.abandon(); }  // in a forked child
@@ -53,6 +54,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Budget& budget() const { return *options_.budget; }
   void log(LogLevel level, std::string_view line) const;
   void bytes_moved(std::uint64_t in, std::uint64_t out);
+  void ring_bytes_changed(std::int64_t by) { ring_bytes_.fetch_add(by, std::memory_order_relaxed); }
 
   // The I/O thread.
   CURLM* multi() const { return multi_; }
@@ -76,7 +78,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void run_timers();
   void perform();
   void tick();
+  void take_stock();
   void wait();
+  void release_chore();
   void begin_closing();
   bool may_stop() const;
   void cancel_all(bool chores_too);
@@ -97,14 +101,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   SteadyTime next_tick_{};
   std::chrono::steady_clock::time_point last_chance_{};  // for chores, once closing
   bool stopping_ = false;                                // the I/O thread's own
-  bool draining_jobs_ = false;
 
   std::mutex mutex_;  // what follows
   std::condition_variable_any chores_changed_;
   int chores_ = 0;
   bool closing_ = false;
   Statistics statistics_;
-  std::atomic<std::uint64_t> bytes_in_{0}, bytes_out_{0};
+  std::atomic<std::uint64_t> bytes_in_{0}, bytes_out_{0}, ring_bytes_{0};
 
   std::mutex thread_mutex_;  // one close() joins
   std::thread thread_;

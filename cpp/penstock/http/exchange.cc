@@ -60,13 +60,40 @@ std::string_view name_of(RetryClass retry_class) {
 
 }  // namespace
 
+// The caller's payload for as long as the exchange lives, and no longer: a policy that is still preparing on
+// another thread when the exchange is cancelled must not read what the caller has freed.
+class Lease final : public Payload {
+ public:
+  explicit Lease(std::shared_ptr<const Payload> payload)
+      : payload_(std::move(payload)), size_(payload_->size()) {}
+  std::uint64_t size() const override { return size_; }
+  std::size_t read_at(std::uint64_t offset, MutableBytes out) const override {
+    const std::lock_guard lock(mutex_);
+    return payload_ ? payload_->read_at(offset, out) : 0;
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    payload_.reset();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Payload> payload_;
+  const std::uint64_t size_;
+};
+
 Exchange::Exchange(Engine& engine, Request request, CallOptions options, Done done)
     : engine_(engine),
       mailbox_(engine.mailbox()),
       asked_(std::move(request)),
       options_(std::move(options)),
       policy_(options_.policy ? options_.policy : plain_policy()),
-      done_(std::move(done)) {}
+      done_(std::move(done)),
+      chore_(options_.chore ? engine.hold_chore() : nullptr) {
+  if (!asked_.body) return;
+  lease_ = std::make_shared<Lease>(std::move(asked_.body));
+  asked_.body = lease_;
+}
 
 Exchange::Exchange(Engine& engine, Request request, CallOptions options, std::unique_ptr<Delivery> delivery)
     : Exchange(engine, std::move(request), std::move(options), Done{}) {
@@ -371,6 +398,8 @@ void Exchange::retry(Verdict verdict) {
 
 void Exchange::wait(milliseconds span) {
   state_ = State::waiting;
+  engine_.log(LogLevel::info, fmt::format("{} {}: try {} failed, the next in {} ms", asked_.method,
+                                          redact_url(asked_.url), attempts_, span.count()));
   backoff_timer_ = engine_.at(engine_.now() + span, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self || self->state_ != State::waiting) return;
@@ -411,6 +440,7 @@ void Exchange::end(Outcome outcome) {
   if (state_ == State::ended) return;
   const auto self = shared_from_this();
   release();
+  if (lease_) lease_->end();
   state_ = State::ended;
   on_stop_.reset();
   if (deadline_timer_) engine_.forget(*std::exchange(deadline_timer_, std::nullopt));
@@ -420,7 +450,7 @@ void Exchange::end(Outcome outcome) {
     delivery_.reset();
   }
   if (done_) std::exchange(done_, {})(std::move(outcome));
-  if (chore()) engine_.release_chore();
+  chore_.reset();
   engine_.ended(*this);
 }
 

@@ -19,6 +19,8 @@
 
 namespace penstock::http {
 
+class Lease;
+
 class Exchange final : public std::enable_shared_from_this<Exchange>,
                        private Slots::Waiter,
                        private Try::Owner {
@@ -76,6 +78,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   Done done_;
   std::unique_ptr<Delivery> delivery_;
   State state_ = State::fresh;
+  std::shared_ptr<void> chore_;   // held while it is one
+  std::shared_ptr<Lease> lease_;  // on the caller's payload
   std::uint64_t generation_ = 0;  // of the preparation awaited
   Url url_;
   std::string origin_;

@@ -1,6 +1,7 @@
 #include "penstock/http/stall.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace penstock::http {
 
@@ -11,6 +12,7 @@ StallClock::StallClock(std::chrono::nanoseconds window, std::uint64_t bytes_per_
 }
 
 void StallClock::count(std::chrono::nanoseconds span, std::uint64_t bytes) {
+  if (std::exchange(fresh_, false)) sum_ -= std::exchange(slices_[at_], 0);  // what leaves the window
   slices_[at_] += bytes;
   sum_ += bytes;
   in_slice_ += span;
@@ -18,10 +20,7 @@ void StallClock::count(std::chrono::nanoseconds span, std::uint64_t bytes) {
   in_slice_ = {};
   filled_ = std::min(filled_ + 1, kSlices);
   at_ = (at_ + 1) % kSlices;
-  if (filled_ == kSlices) {
-    sum_ -= slices_[at_];
-    slices_[at_] = 0;
-  }
+  fresh_ = true;
 }
 
 bool StallClock::stalled() const {

@@ -30,6 +30,7 @@ class StallClock {
   std::uint64_t sum_ = 0;
   std::chrono::nanoseconds in_slice_{0};
   int at_ = 0, filled_ = 0;
+  bool fresh_ = false;  // nothing was counted into slice at_ yet
 };
 
 }  // namespace penstock::http

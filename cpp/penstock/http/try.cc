@@ -55,7 +55,6 @@ void Try::cut() {
 void Try::leave() {
   running_ = false;
   engine_.remove(easy_.handle());
-  engine_.bytes_moved(answered_ ? moved_ : 0, sent_);
 }
 
 // The clocks. libcurl keeps the one for connecting, which runs until about_to_send().
@@ -98,7 +97,8 @@ void Try::transfer_done(CURLcode result) {
     fault_ = http::fault({.result = result,
                           .detail = easy_.error_text(),
                           .connected = connected_,
-                          .address_blocked = address_blocked_});
+                          .address_blocked = address_blocked_,
+                          .tls_refused = easy_.tls_alerted()});
   }
   owner_.try_ended();
 }
@@ -131,6 +131,7 @@ std::size_t Try::bytes_wanted(MutableBytes out) {
   const std::size_t given = request_->body ? request_->body->read_at(sent_, out) : 0;
   sent_ += given;
   moved_ += given;
+  engine_.bytes_moved(0, given);
   if (sent_ >= request_->body->size() && !request_sent_) {
     request_sent_ = true;
     request_sent_at_ = engine_.now();
@@ -170,6 +171,7 @@ bool Try::choose_use() try {
 
 Easy::Events::Took Try::bytes_came(Bytes bytes) {
   moved_ += bytes.size();
+  engine_.bytes_moved(bytes.size(), 0);
   if (!use_) return stop_with(std::nullopt);
   if (*use_ == Use::deliver) return deliver(bytes);
   return keep(bytes, *use_ == Use::keep ? limits_.max_body_bytes : kKeptErrorBytes);
@@ -189,7 +191,8 @@ Easy::Events::Took Try::deliver(Bytes bytes) {
     case Delivery::Took::stop:
       return stop_with(std::nullopt);
     case Delivery::Took::nothing:
-      moved_ -= bytes.size();
+      moved_ -= bytes.size();  // it comes again
+      engine_.bytes_moved(-bytes.size(), 0);
       pause();
       return Took::pause;
     case Delivery::Took::all:

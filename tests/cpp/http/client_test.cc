@@ -14,7 +14,6 @@ namespace penstock::http {
 namespace {
 
 using namespace penstock::test;
-using penstock::testing::error_of;
 
 class ClientTest : public ::testing::Test {
  protected:

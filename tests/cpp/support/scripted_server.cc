@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,6 +118,11 @@ void ScriptedServer::accept_all(std::stop_token stop) {
 }
 
 void ScriptedServer::serve(std::stop_token stop, int socket, int number) {
+  // OpenSSL writes to a peer that hung up; for this thread that is an error, not the end of the program.
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
   try {
     Connection wire(socket, state_->stop_fd);
     if (options_.refuse && options_.refuse(number)) wire.reset();

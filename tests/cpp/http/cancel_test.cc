@@ -1,0 +1,219 @@
+// A stop ends an exchange in whatever state it is. Each test brings it into one, asks it to stop, and
+// measures how long the caller still waited: 200 ms are promised; the claim leaves a loaded machine room, and
+// is still half of the shortest clock that would have ended the state by itself.
+#include <condition_variable>
+#include <cstring>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/asking.h"
+#include "support/errors.h"
+#include "support/scripted_server.h"
+
+namespace {
+
+constexpr const char* kSlowHost = "slow.test";
+penstock::test::Gate resolver_gate;
+std::atomic<bool> resolving{false};
+
+}  // namespace
+
+// Takes the place of libc's for this program: one name is not answered until the test says so.
+extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char* name, const char* service,
+                                                                  const addrinfo* hints, addrinfo** result) {
+  using Real = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+  static const auto real = reinterpret_cast<Real>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name && std::strcmp(name, kSlowHost) == 0) {
+    resolving = true;
+    while (!resolver_gate.is_open()) std::this_thread::yield(), usleep(1000);
+    return EAI_NONAME;
+  }
+  return real(name, service, hints, result);
+}
+
+namespace penstock::http {
+namespace {
+
+using namespace penstock::test;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kClaimed{5};
+
+class CancelTest : public ::testing::Test {
+ protected:
+  // Runs `work` on a thread, waits until `there`, stops it, and claims it is cancelled soon.
+  template <typename Work, typename There>
+  void stops(Work work, There there) {
+    std::stop_source stop;
+    CallOptions options;
+    options.call.stop = stop.get_token();
+    auto running = std::async(std::launch::async, [&] { return error_of([&] { work(options); }); });
+    const auto patience = Clock::now() + kPatience;
+    while (!there() && Clock::now() < patience) std::this_thread::sleep_for(milliseconds{1});
+    ASSERT_TRUE(there()) << "the state was not reached";
+    const auto asked = Clock::now();
+    stop.request_stop();
+    const Error error = running.get();
+    EXPECT_LT(Clock::now() - asked, kClaimed);
+    EXPECT_EQ(error.kind(), Kind::cancelled) << error.message();
+  }
+
+  ScriptedServer server_;
+};
+
+TEST_F(CancelTest, in_the_slot_queue) {
+  ClientOptions options = quick();
+  options.connections_per_host = 1;
+  Client client(options);
+  server_.on("/held", script().stall());
+  client.submit(get(server_.url("/held")), {}, [](Outcome) {});
+  ASSERT_TRUE(server_.wait_until([](const ScriptedServer& s) { return s.requests().size() == 1; }));
+  stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); },
+        [&] { return client.statistics().hosts[server_.origin()].waiting == 1; });
+}
+
+TEST_F(CancelTest, in_name_resolution) {
+  Client client(quick());
+  stops([&](const CallOptions& call) { client.send(get("http://slow.test/"), call); },
+        [] { return resolving.load(); });
+  resolver_gate.open();
+}
+
+// A listener whose backlog is full leaves the next connection unanswered.
+TEST_F(CancelTest, in_connecting) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener, 0), 0);
+  socklen_t size = sizeof address;
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  std::vector<int> fillers;
+  for (int i = 0; i < 4; ++i) {
+    fillers.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    connect(fillers.back(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  }
+  Client client(quick());
+  const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+  stops([&](const CallOptions& call) { client.send(get(url), call); },
+        [&] {
+          const auto hosts = client.statistics().hosts;
+          return !hosts.empty() && hosts.begin()->second.open == 1;
+        });
+  for (const int fd : fillers) close(fd);
+  close(listener);
+}
+
+TEST_F(CancelTest, in_the_tls_handshake) {
+  CertificateAuthority authority;
+  ScriptedServer::Options tls;
+  tls.certificate = authority.issue();
+  Gate handshake;
+  tls.handshake = handshake;
+  ScriptedServer server(std::move(tls));
+  Client client(quick());
+  stops([&](const CallOptions& call) { client.send(get(server.url("/a")), call); },
+        [&] { return server.connections() == 1; });
+  handshake.open();
+}
+
+TEST_F(CancelTest, before_the_first_byte) {
+  Client client(quick());
+  server_.on("/a", script().read_body().stall());
+  const auto asked = [&] { return server_.requests("/a").size() == 1; };
+  stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); }, asked);
+}
+
+TEST_F(CancelTest, in_the_body) {
+  Client client(quick());
+  server_.on("/a", script().bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").stall());
+  std::atomic<bool> reading{false};
+  stops(
+      [&](const CallOptions& call) {
+        const auto body = client.open(get(server_.url("/a")), call);
+        reading = true;
+        read_all(*body);
+      },
+      [&] { return reading.load(); });
+}
+
+TEST_F(CancelTest, in_the_upload) {
+  Client client(quick());
+  server_.on("/a", script().stall());
+  stops(
+      [&](const CallOptions& call) { client.send(put(server_.url("/a"), std::string(64 << 20, 'x')), call); },
+      [&] { return server_.requests("/a").size() == 1; });
+}
+
+TEST_F(CancelTest, in_backoff) {
+  Client client(quick());
+  server_.on("/a", respond(503, {{"Retry-After", "50"}}));
+  stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); },
+        [&] { return client.statistics().retries_by_class["transient"] == 1; });
+}
+
+TEST_F(CancelTest, waiting_for_the_budget) {
+  ClientOptions options = quick();
+  options.budget = Budget::create(1_MiB);
+  const auto all = options.budget->try_charge(1_MiB);
+  ASSERT_TRUE(all);
+  Client client(options);
+  server_.on("/a", respond(200));
+  std::atomic<bool> opening{false};
+  stops(
+      [&](const CallOptions& call) {
+        opening = true;
+        client.open(get(server_.url("/a")), call);
+      },
+      [&] { return opening.load(); });
+  EXPECT_EQ(server_.connections(), 0);
+}
+
+// Never ready: as a credential provider that hangs.
+class HangingPolicy : public AttemptPolicy {
+ public:
+  void prepare(Request&, Ready ready) override {
+    ready_ = std::move(ready);
+    asked = true;
+  }
+  Verdict judge(const Attempt&) override { return Verdict::accept(); }
+  std::atomic<bool> asked{false};
+
+ private:
+  Ready ready_;
+};
+
+TEST_F(CancelTest, while_the_policy_prepares) {
+  Client client(quick());
+  const auto policy = std::make_shared<HangingPolicy>();
+  stops(
+      [&](CallOptions call) {
+        call.policy = policy;
+        client.send(get(server_.url("/a")), call);
+      },
+      [&] { return policy->asked.load(); });
+}
+
+TEST_F(CancelTest, a_stop_before_the_start_makes_no_contact) {
+  Client client(quick());
+  std::stop_source stop;
+  stop.request_stop();
+  CallOptions options;
+  options.call.stop = stop.get_token();
+  EXPECT_EQ(error_of([&] { client.send(get(server_.url("/a")), options); }).kind(), Kind::cancelled);
+  EXPECT_EQ(error_of([&] { client.open(get(server_.url("/a")), options); }).kind(), Kind::cancelled);
+}
+
+}  // namespace
+}  // namespace penstock::http

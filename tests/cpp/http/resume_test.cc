@@ -1,0 +1,177 @@
+#include "penstock/http/resume.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "http/asking.h"
+#include "support/errors.h"
+#include "support/scripted_server.h"
+
+namespace penstock::http {
+namespace {
+
+using namespace penstock::test;
+
+constexpr std::uint64_t kSize = 1'000'000;
+
+class ResumeTest : public ::testing::Test {
+ protected:
+  ScriptedServer server_;
+  Client client_{quick()};
+
+  std::unique_ptr<Body> open(bool s3 = false) {
+    CallOptions options;
+    options.s3_resume = s3;
+    return client_.open(get(server_.url("/a")), options);
+  }
+  // The first answer breaks at byte 300,000; `then` is what the request for the rest gets.
+  Error broken_then(Script then, Resource first = {.size = kSize, .reset_after = 300'000}) {
+    server_.on("/a", {script().serve(first), std::move(then)});
+    const auto body = open();
+    std::string got;
+    const Error error = error_of([&] {
+      std::vector<std::byte> buffer(65536);
+      while (const auto n = body->read(buffer)) got.append(as_text(Bytes(buffer).first(n)));
+    });
+    EXPECT_TRUE(got == pattern(0, got.size()));
+    EXPECT_LE(got.size(), 300'000u);
+    return error;
+  }
+};
+
+TEST_F(ResumeTest, a_broken_body_goes_on_at_its_byte) {
+  server_.on("/a",
+             {script().serve({.size = kSize, .reset_after = 300'000}),
+              script().serve({.size = kSize, .reset_after = 300'000}), script().serve({.size = kSize})});
+  const auto body = open();
+  EXPECT_TRUE(read_all(*body) == pattern(0, kSize));
+  EXPECT_EQ(body->resumes(), 2);
+  EXPECT_EQ(body->attempts(), 3);
+  const auto seen = server_.requests("/a");
+  EXPECT_FALSE(seen.at(0).headers.has("range"));
+  EXPECT_TRUE(seen.at(1).headers.get("range").starts_with("bytes="));
+  EXPECT_EQ(seen.at(1).headers.get("if-range"), "\"first\"");
+  EXPECT_EQ(client_.statistics().resumes, 2u);
+}
+
+TEST_F(ResumeTest, on_s3_the_rest_is_asked_for_by_if_match) {
+  server_.on("/a",
+             {script().serve({.size = kSize, .reset_after = 300'000}), script().serve({.size = kSize})});
+  EXPECT_TRUE(read_all(*open(true)) == pattern(0, kSize));
+  EXPECT_EQ(server_.requests("/a").at(1).headers.get("if-match"), "\"first\"");
+}
+
+TEST_F(ResumeTest, a_server_that_ignores_range_is_read_over_and_compared) {
+  server_.on("/a", {script().serve({.size = kSize, .reset_after = 300'000}),
+                    script().serve({.size = kSize, .ranges = false})});
+  EXPECT_TRUE(read_all(*open()) == pattern(0, kSize));
+}
+
+TEST_F(ResumeTest, other_bytes_under_the_same_etag_are_changed) {
+  const Error error = broken_then(respond(200, {{"ETag", "\"first\""}}, std::string(kSize, 'x')));
+  EXPECT_EQ(error.kind(), Kind::conflict);
+  EXPECT_EQ(error.facts().code, code::kChanged);
+}
+
+TEST_F(ResumeTest, another_etag_is_changed) {
+  const Error error = broken_then(script().serve({.size = kSize, .etag = "\"second\""}));
+  EXPECT_EQ(error.kind(), Kind::conflict);
+  EXPECT_EQ(error.facts().code, code::kChanged);
+  EXPECT_EQ(error.facts().side, Side::source);
+}
+
+TEST_F(ResumeTest, a_412_is_changed) {
+  EXPECT_EQ(broken_then(respond(412)).facts().code, code::kChanged);
+}
+
+TEST_F(ResumeTest, a_206_without_content_range_is_corrupt) {
+  EXPECT_EQ(broken_then(respond(206, {{"ETag", "\"first\""}}, "lies")).kind(), Kind::corrupt);
+}
+
+TEST_F(ResumeTest, a_206_for_other_bytes_is_corrupt) {
+  const Error error =
+      broken_then(respond(206, {{"ETag", "\"first\""}, {"Content-Range", "bytes 5-8/1000000"}}, "lies"));
+  EXPECT_EQ(error.kind(), Kind::corrupt);
+}
+
+TEST_F(ResumeTest, a_weak_validator_does_not_resume) {
+  const Error error =
+      broken_then(respond(200), {.size = kSize, .etag = "W/\"weak\"", .reset_after = 300'000});
+  EXPECT_EQ(error.kind(), Kind::lost);
+  EXPECT_EQ(error.facts().code, code::kNotResumable);
+  EXPECT_EQ(server_.requests("/a").size(), 1u);
+}
+
+TEST_F(ResumeTest, a_last_modified_a_minute_old_is_strong_enough) {
+  const Resource old{.size = kSize,
+                     .etag = "",
+                     .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
+                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+                     .reset_after = 300'000};
+  Resource whole = old;
+  whole.reset_after.reset();
+  server_.on("/a", {script().serve(old), script().serve(whole)});
+  EXPECT_TRUE(read_all(*open()) == pattern(0, kSize));
+  EXPECT_EQ(server_.requests("/a").at(1).headers.get("if-range"), old.last_modified);
+}
+
+TEST_F(ResumeTest, a_younger_last_modified_is_not) {
+  const Error error = broken_then(respond(200), {.size = kSize,
+                                                 .etag = "",
+                                                 .last_modified = "Sun, 06 Nov 1994 08:49:00 GMT",
+                                                 .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+                                                 .reset_after = 300'000});
+  EXPECT_EQ(error.facts().code, code::kNotResumable);
+}
+
+TEST_F(ResumeTest, a_server_that_breaks_again_and_again_without_progress_is_given_up) {
+  server_.on("/a", {script().serve({.size = kSize, .reset_after = 300'000}), script().reset()});
+  const auto body = open();
+  const Error error = error_of([&] { read_all(*body); });
+  EXPECT_EQ(error.kind(), Kind::lost);
+  EXPECT_EQ(error.facts().attempts, 5);
+}
+
+TEST_F(ResumeTest, progress_refills_the_attempts) {
+  constexpr std::uint64_t kLarge = 20 << 20;
+  server_.on("/a", script().serve({.size = kLarge, .reset_after = (1 << 20) + (1 << 19)}));
+  const auto body = open();
+  EXPECT_TRUE(read_all(*body) == pattern(0, kLarge));
+  EXPECT_GT(body->attempts(), 10);
+}
+
+TEST_F(ResumeTest, mark_and_rewind_give_the_same_bytes_again) {
+  server_.on("/a", script().serve({.size = kSize}));
+  const auto body = open(true);
+  ASSERT_TRUE(body->rewindable());
+  std::vector<std::byte> first(100'000);
+  ASSERT_EQ(read_full(*body, first), first.size());
+  body->mark();
+  EXPECT_TRUE(read_all(*body) == pattern(100'000, kSize - 100'000));
+  body->rewind();
+  EXPECT_EQ(body->remaining(), kSize - 100'000);
+  EXPECT_TRUE(read_all(*body) == pattern(100'000, kSize - 100'000));
+  EXPECT_EQ(server_.requests("/a").back().headers.get("if-match"), "\"first\"");
+}
+
+TEST_F(ResumeTest, rewinding_a_changed_object_is_a_conflict) {
+  server_.on("/a", {script().serve({.size = kSize}), respond(412)});
+  const auto body = open(true);
+  body->mark();
+  read_all(*body);
+  body->rewind();
+  EXPECT_EQ(error_of([&] { read_all(*body); }).facts().code, code::kChanged);
+}
+
+TEST_F(ResumeTest, a_range_of_the_caller_s_own_is_gone_on_with) {
+  server_.on("/a", {script().serve({.size = kSize, .reset_after = 1000}), script().serve({.size = kSize})});
+  const auto body = client_.open(get(server_.url("/a"), {{"Range", "bytes=500-99999"}}));
+  EXPECT_EQ(body->status(), 206);
+  EXPECT_EQ(body->remaining(), 99'500u);
+  EXPECT_TRUE(read_all(*body) == pattern(500, 99'500));
+  EXPECT_EQ(server_.requests("/a").at(1).headers.get("range"), "bytes=1500-99999");
+}
+
+}  // namespace
+}  // namespace penstock::http
