@@ -16,7 +16,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using testing::error_of;
+using test::error_of;
 
 const WallTime kStart{seconds{1'800'000'000}};
 

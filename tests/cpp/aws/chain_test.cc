@@ -8,12 +8,12 @@
 namespace penstock::aws {
 namespace {
 
-using testing::error_of;
-using testing::write_file;
+using test::error_of;
+using test::write_file;
 
 // A home of its own for each test; nothing of the process's world gets in.
 struct World {
-  testing::TemporaryFolder folder;
+  test::TemporaryFolder folder;
   ChainInputs inputs;
 
   World() {

@@ -13,8 +13,8 @@ namespace penstock::aws {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::error_of;
-using testing::TemporaryFolder;
+using test::error_of;
+using test::TemporaryFolder;
 
 const std::map<std::string, std::string> kEnvironment{{"PATH", "/usr/bin:/bin"}, {"CANARY", "kept"}};
 
@@ -24,7 +24,7 @@ std::string run(const std::string& script, const ChildLimits& limits = {}, const
 
 // Waits for the process whose id the script wrote to be gone, however it died.
 bool is_gone(const std::string& pid_file) {
-  const auto pid = std::stoi(testing::read_file(pid_file));
+  const auto pid = std::stoi(test::read_file(pid_file));
   for (int i = 0; i < 3000; ++i) {
     // An orphan that no init reaps stays as a zombie: state Z in its stat line.
     std::ifstream stat{"/proc/" + std::to_string(pid) + "/stat"};

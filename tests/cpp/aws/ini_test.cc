@@ -9,8 +9,8 @@
 namespace penstock::aws {
 namespace {
 
-using testing::error_of;
-using testing::TemporaryFolder;
+using test::error_of;
+using test::TemporaryFolder;
 
 Ini parse(std::string_view text) {
   return parse_ini(text, "config");
@@ -97,8 +97,8 @@ TEST(IniFile, absent_files_folders_and_fifos_are_none) {
 TEST(IniFile, over_the_limit_is_refused) {
   const TemporaryFolder folder;
   const std::string head = "[default]\nx = 1\n#";
-  testing::write_file(folder / "most", head + std::string(kMaxIniBytes - head.size(), 'x'));
-  testing::write_file(folder / "over", head + std::string(kMaxIniBytes - head.size() + 1, 'x'));
+  test::write_file(folder / "most", head + std::string(kMaxIniBytes - head.size(), 'x'));
+  test::write_file(folder / "over", head + std::string(kMaxIniBytes - head.size() + 1, 'x'));
   EXPECT_EQ(read_ini(folder / "most")->at("default").at("x"), "1");
   const auto error = error_of([&] { read_ini(folder / "over"); });
   EXPECT_EQ(error.kind(), Kind::refused);

@@ -29,7 +29,7 @@ TEST(ShellSplit, splits_as_shlex_does) {
 
 TEST(ShellSplit, refuses_what_does_not_end_and_quotes_none_of_it) {
   for (const auto* line : {"a 'canary", "a \"canary", "canary\\", "\"canary\\\"", "'"}) {
-    const auto error = testing::error_of([&] { shell_split(line); });
+    const auto error = test::error_of([&] { shell_split(line); });
     EXPECT_EQ(error.kind(), Kind::refused) << line;
     EXPECT_EQ(error.message().find("canary"), std::string::npos) << error.message();
   }

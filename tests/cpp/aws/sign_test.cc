@@ -12,7 +12,7 @@ namespace penstock::aws {
 namespace {
 
 using std::chrono::seconds;
-using testing::error_of;
+using test::error_of;
 
 const WallTime kNow{seconds{1440938160}};  // 2015-08-30T12:36:00Z
 const Credentials kKeys{.access_key_id = "AKIDEXAMPLE", .secret_access_key = "secret-canary"};

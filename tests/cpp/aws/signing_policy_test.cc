@@ -23,7 +23,7 @@ using http::Verdict;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using testing::error_of;
+using test::error_of;
 
 const WallTime kNow{seconds{1'800'000'000}};
 const Credentials kKeys{.access_key_id = "AKIDEXAMPLE", .secret_access_key = "secret-canary"};
