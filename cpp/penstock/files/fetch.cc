@@ -122,9 +122,11 @@ std::vector<Algorithm> algorithms_of(const FileTask& task, const std::vector<Dig
   return {wanted.begin(), wanted.end()};
 }
 
+// Eight characters may be a CRC32 either way; only base64 then ends in '='.
 bool given_as_base64(const FileTask& task, const Digest& expected) {
   const auto colon = task.checksum.find(':');
-  return task.checksum.size() - (colon == std::string::npos ? 0 : colon + 1) != 2 * expected.raw().size();
+  const std::size_t characters = task.checksum.size() - (colon == std::string::npos ? 0 : colon + 1);
+  return characters != 2 * expected.raw().size() || task.checksum.ends_with('=');
 }
 
 void verify(const Hash& hashed, std::uint64_t bytes, const std::vector<Digest>& sent, const FileTask& task) {

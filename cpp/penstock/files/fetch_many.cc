@@ -26,8 +26,10 @@ void check_options(const BatchOptions& options) {
 
 }  // namespace
 
-// Shared by the reader and the running jobs. A job holds it alive, so nothing here outlives its users.
-struct FetchMany::State : std::enable_shared_from_this<State> {
+// Owned by the reader alone: jobs only borrow it, and the reader's destructor waits for them. Were a job its
+// last owner, the client, the store and the callables in it would die on a thread of the client's own
+// Workers.
+struct FetchMany::State {
   State(std::shared_ptr<http::Client> client, TaskSource source, std::shared_ptr<store::ObjectStore> target,
         BatchOptions wanted)
       : web(std::move(client)),
@@ -116,7 +118,7 @@ void FetchMany::State::accept(FileTask task) {
     if (threads >= static_cast<std::size_t>(options.jobs)) return;
     ++threads;
   }
-  web->workers().run([self = shared_from_this()] { self->work(); });
+  web->workers().run([this] { work(); });
 }
 
 void FetchMany::State::work() {
@@ -133,7 +135,7 @@ void FetchMany::State::work() {
     changed.notify_all();
   }
   --threads;
-  changed.notify_all();
+  changed.notify_all();  // the last touch, and under the lock: the reader may destroy this right after
 }
 
 FileResult FetchMany::State::run(const FileTask& task) {
@@ -159,7 +161,7 @@ FileResult FetchMany::State::give() {
 FetchMany::FetchMany(std::shared_ptr<http::Client> web, TaskSource tasks,
                      std::shared_ptr<store::ObjectStore> to, BatchOptions options) {
   check_options(options);
-  state_ = std::make_shared<State>(std::move(web), std::move(tasks), std::move(to), std::move(options));
+  state_ = std::make_unique<State>(std::move(web), std::move(tasks), std::move(to), std::move(options));
 }
 
 FetchMany::~FetchMany() {

@@ -53,7 +53,7 @@ class FetchMany {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 // The same, pushed: `take` gets each result on the caller's thread. Ends early, cancelled, if `take` throws.
