@@ -154,9 +154,9 @@ void RefreshingCache::forget_parents_load() {
 
 // The job holds the parts and the stop, not the cache: one that nobody uses any more dies and stops it.
 void RefreshingCache::start_load() {
-  parts_.fetched();
   try {
     parts_.run([weak = weak_from_this(), parts = parts_, stop = stop_.get_token()] {
+      parts.fetched();
       auto loaded = run_load(parts, Call{.stop = stop});
       if (const auto self = weak.lock()) self->finish_load(std::move(loaded));
     });

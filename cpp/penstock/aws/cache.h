@@ -21,7 +21,7 @@ struct CacheParts {
   std::function<Credentials(const Call&)> load;    // blocks; throws Error
   std::function<void(std::function<void()>)> run;  // runs a job on some thread; may throw Error
   std::shared_ptr<Clock> clock = Clock::system();
-  std::function<void()> fetched = [] {};  // told of each load that is begun
+  std::function<void()> fetched = [] {};  // told of each load that is begun, on its thread
 };
 
 // Life:  a load in flight keeps what it needs alive; the cache's death stops it.

@@ -10,6 +10,7 @@
 #include "penstock/aws/chain.h"
 #include "penstock/aws/digest.h"
 #include "penstock/aws/profile.h"
+#include "penstock/base/workers.h"
 #include "penstock/http/client.h"
 
 namespace penstock::aws {
@@ -24,7 +25,7 @@ std::string home_directory() {
   return entry.pw_dir;
 }
 
-// Which client a shared cache works through: the last that asked for it. A cache may outlive its clients.
+// Which client a shared cache counts in: the last that asked for it. A cache may outlive its clients.
 struct ClientSlot {
   std::mutex mutex;
   std::weak_ptr<http::Client> client;
@@ -60,6 +61,17 @@ Registry& registry() {
   return *all;
 }
 
+// The threads that load. Not a client's: dropping the last reference to a client on one of its own threads
+// would have it join itself. A forked child has none of its parent's threads and starts anew.
+Workers& loaders() {
+  static std::mutex mutex;
+  static Workers* workers = nullptr;
+  static pid_t owner = 0;
+  const std::lock_guard lock{mutex};
+  if (std::exchange(owner, getpid()) != getpid()) workers = new Workers;
+  return *workers;
+}
+
 // A digest, so that the registry keeps no second copy of secrets. Lengths keep the fields apart.
 std::string key_of(const ChainInputs& inputs) {
   std::string text;
@@ -81,11 +93,7 @@ std::shared_ptr<CredentialCache> chain_cache(ChainInputs given, std::shared_ptr<
   auto inputs = std::make_shared<const ChainInputs>(std::move(given));
   auto chain = std::make_shared<const Chain>(make_chain(*inputs));
   return make_cache({.load = [inputs, chain](const Call& call) { return load(*chain, *inputs, call); },
-                     .run =
-                         [slot](std::function<void()> job) {
-                           const auto client = slot->lock();
-                           client ? client->workers().run(std::move(job)) : job();
-                         },
+                     .run = [](std::function<void()> job) { loaders().run(std::move(job)); },
                      .clock = std::move(clock),
                      .fetched =
                          [slot] {

@@ -1,5 +1,7 @@
 #include "penstock/aws/signing_policy.h"
 
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "penstock/aws/clock_offsets.h"
@@ -44,16 +46,19 @@ std::string host_of(const http::Request& request) {
   return http::Url::parse(request.url).host;
 }
 
-// Life and threads: one exchange; prepare() may finish on any thread, judge() runs on the I/O thread, and the
-// exchange orders the two.
+// Threads: prepare() and judge() are called on the client's I/O thread; credentials may come on another.
+// Life:    an exchange of `client_` owns it, so it must not own the client: the last reference would die on
+// the
+//          client's own thread. `client_` is used on that thread only, where it is alive.
 class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from_this<SigningPolicy> {
  public:
-  SigningPolicy(std::shared_ptr<http::Client> client, std::shared_ptr<CredentialCache> credentials,
+  SigningPolicy(const std::shared_ptr<http::Client>& client, std::shared_ptr<CredentialCache> credentials,
                 SigningOptions options)
-      : client_(std::move(client)),
+      : client_(client.get()),
+        clock_(client->options().clock ? client->options().clock : Clock::system()),
         credentials_(std::move(credentials)),
         options_(std::move(options)),
-        offsets_(ClockOffsets::of(client_)),
+        offsets_(ClockOffsets::of(client)),
         plain_(http::plain_policy()) {}
 
   void prepare(http::Request& request, Ready ready) override;
@@ -70,12 +75,14 @@ class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from
   bool mend_region(const Attempt& attempt, const ServiceError& said);
   Verdict judge_failure(const Attempt& attempt, const ServiceError& said);
 
-  std::shared_ptr<http::Client> client_;
+  http::Client* client_;
+  std::shared_ptr<Clock> clock_;
   std::shared_ptr<CredentialCache> credentials_;
   SigningOptions options_;
   std::shared_ptr<ClockOffsets> offsets_;
   std::shared_ptr<http::AttemptPolicy> plain_;
 
+  std::thread::id io_thread_;
   Credentials used_;
   WallTime signed_at_;
   std::string payload_;    // once hashed: the body is the same at every try
@@ -85,6 +92,7 @@ class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from
 
 void SigningPolicy::prepare(http::Request& request, Ready ready) {
   if (!moved_url_.empty()) request.url = moved_url_;
+  io_thread_ = std::this_thread::get_id();
   credentials_->get([self = shared_from_this(), &request, ready = std::move(ready)](Loaded loaded) {
     self->sign_with(request, loaded, ready);
   });
@@ -98,7 +106,7 @@ void SigningPolicy::sign_with(http::Request& request, const Loaded& loaded, cons
     if (payload_.empty())
       payload_ = payload_without_hashing(request, http::Url::parse(request.url), options_);
     const bool is_long = payload_.empty() && request.body && request.body->size() > kSmallBodyBytes;
-    if (!is_long) return hash_and_sign(request, ready);
+    if (!is_long || std::this_thread::get_id() != io_thread_) return hash_and_sign(request, ready);
     // Hashing a part takes milliseconds, which the I/O thread does not have.
     client_->workers().run(
         [self = shared_from_this(), &request, ready] { self->hash_and_sign(request, ready); });
@@ -122,7 +130,7 @@ void SigningPolicy::hash_and_sign(http::Request& request, const Ready& ready) {
 }
 
 void SigningPolicy::sign_now(http::Request& request, const std::string& payload) {
-  signed_at_ = client_->clock().wall() + offsets_->of_host(host_of(request));
+  signed_at_ = clock_->wall() + offsets_->of_host(host_of(request));
   auto signed_request = sign({.method = request.method,
                               .url = request.url,
                               .headers = request.headers,
@@ -206,7 +214,7 @@ bool SigningPolicy::mend_region(const Attempt& attempt, const ServiceError& said
 std::shared_ptr<http::AttemptPolicy> signing_policy(std::shared_ptr<http::Client> client,
                                                     std::shared_ptr<CredentialCache> credentials,
                                                     SigningOptions options) {
-  return std::make_shared<SigningPolicy>(std::move(client), std::move(credentials), std::move(options));
+  return std::make_shared<SigningPolicy>(client, std::move(credentials), std::move(options));
 }
 
 WallTime corrected_now(http::Client& client, const std::string& host) {

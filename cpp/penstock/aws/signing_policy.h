@@ -27,7 +27,8 @@ struct SigningOptions {
   bool error_in_200 = false;
 };
 
-// One policy object an exchange: it remembers what was mended (skew, token, region: each once).
+// One policy object an exchange of `client`, which it does not keep alive: it remembers what was mended
+// (skew, token, region: each once).
 std::shared_ptr<http::AttemptPolicy> signing_policy(std::shared_ptr<http::Client> client,
                                                     std::shared_ptr<CredentialCache> credentials,
                                                     SigningOptions options);
