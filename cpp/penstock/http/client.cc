@@ -61,6 +61,8 @@ Client::Client(ClientOptions options) : state_(std::make_unique<State>()) {
   if (!options.budget) options.budget = Budget::process_default();
   if (!options.clock) options.clock = Clock::system();
   state_->options = std::move(options);
+  if (state_->options.insecure_skip_verify)
+    log(LogLevel::warning, "http", "insecure_skip_verify is set: any server can pose as any other");
 }
 
 Client::~Client() {

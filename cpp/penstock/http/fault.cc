@@ -91,6 +91,10 @@ Error stall_fault() {
   return typed({Kind::lost, code::kStalled, "too few bytes moved for too long"}, {});
 }
 
+Error cut_head_fault() {
+  return typed({Kind::lost, "short_head", "the answer's head ended before its blank line"}, {});
+}
+
 Error head_fault() {
   return typed({Kind::corrupt, "head_too_large", "the answer's head is over 64 KiB"}, {});
 }

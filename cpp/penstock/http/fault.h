@@ -25,6 +25,7 @@ Error fault(const Breakdown& breakdown);
 // Our own clocks and limits.
 Error first_byte_fault();
 Error stall_fault();
+Error cut_head_fault();
 Error head_fault();
 Error body_fault(std::size_t max_bytes);
 

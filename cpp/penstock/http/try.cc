@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "penstock/http/content_range.h"
 #include "penstock/http/delivery.h"
 #include "penstock/http/engine.h"
 #include "penstock/http/fault.h"
@@ -100,6 +101,8 @@ void Try::transfer_done(CURLcode result) {
                           .address_blocked = address_blocked_,
                           .tls_refused = easy_.tls_alerted()});
   }
+  // libcurl takes a head that ends before its blank line for a whole answer without a body.
+  if (result == CURLE_OK && !stopped_ && !head_.complete()) fault_ = cut_head_fault();
   owner_.try_ended();
 }
 
@@ -161,6 +164,7 @@ bool Try::line_came(std::string_view line) {
 
 // No exception may pass through libcurl.
 bool Try::choose_use() try {
+  content_length(head_.headers());  // libcurl takes the first of a list of different ones
   use_ = owner_.use_of(head_);
   if (*use_ == Use::stop) stop_with(std::nullopt);
   return *use_ != Use::stop;

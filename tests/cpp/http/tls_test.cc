@@ -1,0 +1,111 @@
+// TLS: only a certificate for this host, now, by an authority we trust.
+#include <atomic>
+
+#include <gtest/gtest.h>
+
+#include "http/asking.h"
+#include "support/certificates.h"
+#include "support/errors.h"
+#include "support/scripted_server.h"
+
+namespace penstock::http {
+namespace {
+
+using namespace penstock::test;
+using namespace std::chrono_literals;
+
+class Tls : public ::testing::Test {
+ protected:
+  static ScriptedServer::Options with(Certificate certificate) {
+    ScriptedServer::Options options;
+    options.certificate = std::move(certificate);
+    return options;
+  }
+  ClientOptions trusting() {
+    ClientOptions options = quick();
+    options.ca_bundle = bundle_.path();
+    return options;
+  }
+  void expect_refused(const Certificate& certificate, const ClientOptions& options) {
+    ScriptedServer server(with(certificate));
+    server.otherwise(test::respond(200, {}, "secret"));
+    Client client(options);
+    const Error error = error_of([&] { client.send(get(server.url("/"))); });
+    EXPECT_EQ(error.kind(), Kind::refused) << error.what();
+    EXPECT_EQ(error.facts().code, code::kTls) << error.what();
+    EXPECT_TRUE(server.requests().empty());
+    EXPECT_EQ(server.connections(), 1) << "TLS failures are not retried";
+  }
+  CertificateAuthority authority_;
+  TextFile bundle_{authority_.pem()};
+};
+
+TEST_F(Tls, a_certificate_the_bundle_vouches_for_is_accepted) {
+  ScriptedServer server(with(authority_.issue()));
+  server.otherwise(test::respond(200, {}, "hello"));
+  Client client(trusting());
+  EXPECT_EQ(client.send(get(server.url("/"))).body, "hello");
+  EXPECT_EQ(client.send(get(server.url("localhost", "/"))).body, "hello");
+}
+
+TEST_F(Tls, a_certificate_for_another_host_is_refused) {
+  expect_refused(authority_.issue({.names = {"other.example"}, .addresses = {"127.0.0.2"}}), trusting());
+}
+
+TEST_F(Tls, an_expired_certificate_is_refused) {
+  expect_refused(authority_.issue({.valid_from = -7200s, .valid_until = -3600s}), trusting());
+}
+
+TEST_F(Tls, a_certificate_not_yet_valid_is_refused) {
+  expect_refused(authority_.issue({.valid_from = 3600s, .valid_until = 7200s}), trusting());
+}
+
+TEST_F(Tls, a_self_signed_certificate_is_refused) {
+  expect_refused(self_signed(), trusting());
+}
+
+TEST_F(Tls, an_authority_outside_the_bundle_is_refused) {
+  expect_refused(CertificateAuthority().issue(), trusting());
+}
+
+TEST_F(Tls, skipping_the_check_works_and_warns) {
+  ScriptedServer server(with(self_signed()));
+  server.otherwise(test::respond(200, {}, "hello"));
+  std::atomic<int> warnings{0};
+  ClientOptions options = quick();
+  options.insecure_skip_verify = true;
+  options.log = [&](LogLevel level, std::string_view, std::string_view) {
+    warnings += level == LogLevel::warning;
+  };
+  Client client(options);
+  EXPECT_EQ(client.send(get(server.url("/"))).body, "hello");
+  EXPECT_GE(warnings, 1);
+}
+
+TEST_F(Tls, https_never_turns_into_http_by_a_redirect) {
+  ScriptedServer plain;
+  ScriptedServer server(with(authority_.issue()));
+  server.otherwise(test::respond(302, {{"Location", plain.url("/")}}));
+  CallOptions follow;
+  follow.max_redirects = 10;
+  Client client(trusting());
+  EXPECT_EQ(error_of([&] { client.send(get(server.url("/")), follow); }).kind(), Kind::refused);
+  EXPECT_EQ(plain.connections(), 0);
+}
+
+TEST_F(Tls, a_tunnel_through_a_proxy_verifies_the_far_host) {
+  ScriptedServer server(with(authority_.issue({.names = {"far.example"}, .addresses = {"10.9.8.7"}})));
+  server.otherwise(test::respond(200, {}, "far"));
+  ScriptedServer proxy;
+  proxy.otherwise(script().bytes("HTTP/1.1 200 Connected\r\n\r\n").tunnel(server.port()));
+  ClientOptions options = trusting();
+  options.proxy = proxy.origin();
+  Client client(options);
+  EXPECT_EQ(client.send(get("https://far.example/x")).body, "far");
+  EXPECT_EQ(error_of([&] { client.send(get("https://near.example/x")); }).facts().code, code::kTls);
+  EXPECT_EQ(proxy.requests()[0].method, "CONNECT");
+  EXPECT_EQ(proxy.requests()[0].target, "far.example:443");
+}
+
+}  // namespace
+}  // namespace penstock::http
