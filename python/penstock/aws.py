@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Credentials:
     """A key, its secret, and for temporary keys the session token and when they end (seconds since 1970).
 
-    >>> penstock.aws.Credentials(access_key_id="AKIDEXAMPLE", secret_access_key="secret")
-    Credentials(access_key_id='AKID***')
+    >>> penstock.aws.Credentials(access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="secret")
+    Credentials(access_key_id='AKIA***')
     """
 
     access_key_id: str
@@ -144,7 +144,7 @@ def presign(
 
 
 def find_credentials(profile: str | None = None) -> tuple[str, str]:
-    """Where the chain finds credentials and the masked key: ``("environment", "AKID***")``."""
+    """Where the chain finds credentials and the masked key: ``("environment", "AKIA***")``."""
     found = _core.find_credentials({"profile": profile}, call("30s"))
     return found.source, _core.mask(found.access_key_id)
 

@@ -20,7 +20,8 @@ def run(endpoint: str | None, bucket: str | None, home: Path) -> int:
     print(f"libraries   {_core.library_versions()}")
     print(f"budget      {_core.format_bytes(_core.budget_statistics()['limit'])}")
     print(f"region      {_core.find_region({})}")
-    print(f"credentials {credentials()}")
+    found, text = credentials()
+    print(f"credentials {text}")
     for name in ("config", "credentials"):
         path = home / ".aws" / name
         print(f"            {path}: {'there' if path.exists() else 'absent'}")
@@ -28,21 +29,21 @@ def run(endpoint: str | None, bucket: str | None, home: Path) -> int:
     if endpoint is None and bucket is None:
         print("endpoint    none asked for: give --endpoint or --bucket")
         return 0
-    return ask(endpoint, bucket)
+    return ask(endpoint, bucket, anonymous=not found)
 
 
-def credentials() -> str:
-    """Where they are from and the masked key, or why there are none."""
+def credentials() -> tuple[bool, str]:
+    """Whether there are any; where they are from and the masked key, or why there are none."""
     try:
         source, key = aws.find_credentials()
     except Error as error:
-        return f"none: {error}"
-    return f"{key} from {source}"
+        return False, f"none: {error}"
+    return True, f"{key} from {source}"
 
 
-def ask(endpoint: str | None, bucket: str | None) -> int:
+def ask(endpoint: str | None, bucket: str | None, *, anonymous: bool) -> int:
     """Whether something that speaks S3 is there; a refusal is an answer."""
-    store = penstock.S3Store(bucket or "penstock-doctor", endpoint=endpoint)
+    store = penstock.S3Store(bucket or "penstock-doctor", endpoint=endpoint, anonymous=anonymous)
     name = endpoint or "AWS"
     try:
         store.find(".penstock-doctor", deadline="10s")

@@ -1,0 +1,151 @@
+"""penstock fetch and penstock doctor as a person runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_origin import Origin
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin() as made:
+        made.bodies["/b.csv"] = b"b" * 20
+        made.bodies["/dir/a.csv"] = b"other"
+        yield made
+
+
+def command(*arguments: str, **more: object) -> subprocess.Popen[str]:
+    code = "from penstock.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,  # type: ignore[call-overload]
+    )
+
+
+def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    child = command(*arguments)
+    out, err = child.communicate(stdin, timeout=120)
+    return child.returncode, out, err
+
+
+def test_one_url_into_a_named_file(origin: Origin, tmp_path: Path) -> None:
+    digest = hashlib.sha256(origin.bodies["/a.csv"]).hexdigest()
+    code, out, err = run(
+        "fetch", origin.url("/a.csv"), "--to", f"{tmp_path.as_uri()}/x.csv", "--sha256", digest
+    )
+    assert code == 0, err
+    assert out == ""
+    assert (tmp_path / "x.csv").read_bytes() == origin.bodies["/a.csv"]
+
+
+def test_several_urls_into_a_folder_with_json(origin: Origin, tmp_path: Path) -> None:
+    urls = [origin.url("/a.csv"), origin.url("/b.csv?token=SECRET")]
+    code, out, err = run("fetch", *urls, "--to", f"{tmp_path.as_uri()}/", "--json")
+    assert code == 0, err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+    assert {json.loads(line)["key"] for line in out.splitlines()} == {"a.csv", "b.csv"}
+    assert "SECRET" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["/a.csv", "--sha256", "0" * 64], 3),
+        (["/none.csv"], 4),
+        (["/a.csv", "--max-bytes", "3"], 2),
+        (["/a.csv", "--sha256", "xyz"], 2),
+        (["/a.csv", "/b.csv", "--sha256", "0" * 64], 2),
+        (["/a.csv", "/dir/a.csv"], 2),
+        (["/a.csv", "--expect-bytes", "12"], 3),
+        (["/a.csv", "/none.csv", "/b.csv", "--max-bytes", "15"], 1),
+        ([], 2),
+    ],
+    ids=["digest", "missing", "limit", "malformed", "one-digest", "clash", "size", "several", "nothing"],
+)
+def test_each_failure_has_its_exit_code(
+    origin: Origin, tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    typed = [origin.url(a) if a.startswith("/") else a for a in arguments]
+    got, _, err = run("fetch", *typed, "--to", f"{tmp_path.as_uri()}/")
+    assert got == code, err
+    assert err.strip()
+
+
+def test_nobody_home_is_lost(tmp_path: Path) -> None:
+    code, _, err = run("fetch", "http://127.0.0.1:9/a.csv", "--to", f"{tmp_path.as_uri()}/")
+    assert code == 5, err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_create_does_not_replace(origin: Origin, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"former")
+    code, _, err = run("fetch", origin.url("/a.csv"), "--to", f"{tmp_path.as_uri()}/", "--mode", "create")
+    assert code == 4, err
+    assert (tmp_path / "a.csv").read_bytes() == b"former"
+
+
+def test_tasks_come_from_stdin(origin: Origin, tmp_path: Path) -> None:
+    record = {
+        "taskId": "t",
+        "jobId": "j",
+        "downloadUrl": origin.url("/a.csv"),
+        "fileName": "a",
+        "s3OutputKey": "o",
+    }
+    code, _, err = run(
+        "fetch", "--from", "-", "--to", f"{tmp_path.as_uri()}/", stdin=json.dumps(record) + "\n"
+    )
+    assert code == 0, err
+    assert (tmp_path / "o").read_bytes() == origin.bodies["/a.csv"]
+    code, _, err = run("fetch", "--from", "-", "--to", f"{tmp_path.as_uri()}/", stdin="{broken\n")
+    assert (code, "line 1" in err) == (2, True)
+
+
+def test_ctrl_c_exits_130_with_nothing_visible(origin: Origin, tmp_path: Path) -> None:
+    child = command("fetch", origin.url("/stall"), "--to", f"{tmp_path.as_uri()}/")
+    assert origin.stalled.wait(60)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_into_a_real_server_and_back(origin: Origin, bucket: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = bucket.options  # type: ignore[attr-defined]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", options["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", options["secret_access_key"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", options["endpoint"])
+    monkeypatch.setenv("AWS_REGION", options["region"])
+    code, _, err = run("fetch", origin.url("/a.csv"), "--to", f"s3://{options['bucket']}/in/")
+    assert code == 0, err
+    assert bucket.body("in/a.csv") == origin.bodies["/a.csv"]  # type: ignore[attr-defined]
+
+
+def test_doctor_names_what_it_finds_and_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code, out, err = run("doctor")
+    assert code == 0, err
+    assert "libcurl" in out
+    assert "AKIA" in out
+    assert "canary" not in out + err
+    assert "AKIAIOSFODNN7EXAMPLE" not in out + err
+
+
+def test_doctor_says_when_an_endpoint_does_not_answer() -> None:
+    code, _, err = run("doctor", "--endpoint", "http://127.0.0.1:9")
+    assert (code, "does not answer" in err) == (5, True)

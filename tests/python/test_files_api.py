@@ -1,0 +1,235 @@
+"""penstock.fetch and penstock.files: what reaches the core, what comes back, what a callback may do."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import pickle
+from collections.abc import Iterator
+
+import penstock
+import pytest
+from local_origin import Origin
+from penstock import aio, files
+from penstock.testing import DictStore, fill
+
+OLD = {
+    "taskId": "t1",
+    "jobId": "j1",
+    "downloadUrl": "http://h/a?token=SECRET",
+    "fileName": "a",
+    "s3OutputKey": "k",
+    "s3Bucket": "b",
+    "checksum": "ab",
+    "checksumAlgorithm": "sha256",
+    "expectedFileSize": 3,
+}
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin() as made:
+        yield made
+
+
+def task(origin: Origin, key: str = "k", **more: object) -> files.FileTask:
+    given = {"task_id": "t1", "job_id": "j1", "url": origin.url("/a.csv"), "file_name": "a.csv", **more}
+    return files.FileTask(key=key, **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("store", [penstock.MemoryStore(), DictStore()], ids=["memory", "python"])
+def test_a_url_becomes_a_verified_object(origin: Origin, store: object) -> None:
+    digest = hashlib.sha256(origin.bodies["/a.csv"]).hexdigest()
+    receipt = penstock.fetch(origin.url("/a.csv"), store, key="k", sha256=digest)
+    assert (receipt.bytes, receipt.sha256) == (11, digest)
+
+
+def test_a_wrong_digest_leaves_nothing_visible(origin: Origin) -> None:
+    store = penstock.MemoryStore()
+    with pytest.raises(penstock.Corrupt) as raised:
+        penstock.fetch(origin.url("/a.csv"), store, key="k", sha256="0" * 64)
+    assert raised.value.expected == "0" * 64
+    assert store.find("k") is None
+
+
+def test_over_the_limit_is_refused_and_leaves_nothing(origin: Origin) -> None:
+    store = penstock.MemoryStore()
+    with pytest.raises(penstock.Refused) as raised:
+        penstock.fetch(origin.url("/a.csv"), store, key="k", max_bytes=10)
+    assert raised.value.code == "too_large"
+    assert store.find("k") is None
+
+
+def test_an_absent_url_is_not_found(origin: Origin) -> None:
+    with pytest.raises(penstock.NotFound) as raised:
+        penstock.fetch(origin.url("/none?token=SECRET"), penstock.MemoryStore(), key="k")
+    assert raised.value.status == 404
+    assert raised.value.side == "source"
+    assert "SECRET" not in f"{raised.value}{raised.value!r}{raised.value.facts}"
+
+
+def test_a_deadline_is_a_timeout(origin: Origin) -> None:
+    with pytest.raises(TimeoutError):
+        penstock.fetch(origin.url("/stall"), penstock.MemoryStore(), key="k", deadline="300ms")
+
+
+def test_progress_ends_completed_with_every_byte(origin: Origin) -> None:
+    seen: list[penstock.Progress] = []
+    penstock.fetch(origin.url("/a.csv"), penstock.MemoryStore(), key="k", progress=seen.append)
+    assert seen[-1].state == "completed"
+    assert seen[-1].bytes_done == 11
+    assert [p.bytes_done for p in seen] == sorted(p.bytes_done for p in seen)
+
+
+@pytest.mark.parametrize("run", ["fetch", "process", "fetch_many"])
+def test_what_a_progress_callable_raises_comes_through_and_nothing_is_visible(
+    origin: Origin, run: str
+) -> None:
+    class MineError(Exception):
+        pass
+
+    def tell(_: penstock.Progress) -> None:
+        raise MineError
+
+    store = penstock.MemoryStore()
+    runs = {
+        "fetch": lambda: penstock.fetch(origin.url("/a.csv"), store, key="k", progress=tell),
+        "process": lambda: files.process(task(origin), store, progress=tell),
+        "fetch_many": lambda: list(files.fetch_many([task(origin)], store, progress=tell)),
+    }
+    with pytest.raises(MineError):
+        runs[run]()
+    assert store.find("k") is None
+
+
+def test_process_tells_failure_in_a_record(origin: Origin) -> None:
+    result = files.process(task(origin, url=origin.url("/none")), penstock.MemoryStore())
+    assert not result.success
+    assert (result.key, result.bytes) == (None, None)
+    assert result.error_message == "Failed to download file: HTTP 404"
+    assert (result.error_code, result.error_kind, result.retryable) == ("DOWNLOAD_FAILED", "missing", False)
+
+
+def test_a_store_of_a_user_that_raises_is_the_sink_s_failure(origin: Origin) -> None:
+    class Full(DictStore):
+        def publish(self, key: str, body: bytes, options: dict[str, object]) -> object:  # type: ignore[override]
+            raise PermissionError("no room for you")
+
+    result = files.process(task(origin), Full())
+    assert not result.success
+    assert result.error_kind == "denied"
+    assert "no room for you" in (result.error_message or "")
+
+
+def test_one_bad_task_touches_no_other_and_results_come_in_order_if_asked(origin: Origin) -> None:
+    paths = ["/a.csv" if n % 3 else "/none" for n in range(30)]
+    tasks = [task(origin, key=f"k{n}", task_id=str(n), url=origin.url(path)) for n, path in enumerate(paths)]
+    store = penstock.MemoryStore()
+    results = list(files.fetch_many(tasks, store, jobs=4, ordered=True))
+    assert [result.task_id for result in results] == [str(n) for n in range(30)]
+    assert [result.success for result in results] == [bool(n % 3) for n in range(30)]
+    assert len(list(store.list())) == 20
+
+
+def test_an_endless_iterator_of_tasks_is_taken_a_little_ahead(origin: Origin) -> None:
+    taken = itertools.count()
+
+    def endless() -> Iterator[files.FileTask]:
+        for n in taken:
+            yield task(origin, key=f"k{n}", task_id=str(n))
+
+    with files.fetch_many(endless(), penstock.MemoryStore(), jobs=2) as results:
+        assert all(next(results).success for _ in range(10))
+    assert next(taken) <= 10 + 2 * 2 + 2
+
+
+def test_closing_a_batch_cancels_what_runs(origin: Origin) -> None:
+    store = penstock.MemoryStore()
+    tasks = [task(origin, key=f"k{n}", task_id=str(n), url=origin.url("/stall")) for n in range(3)]
+    with files.fetch_many(tasks, store, jobs=3, progress=lambda _: None) as results:
+        assert origin.stalled.wait(0) or iter(results)
+    assert list(store.list()) == []
+    assert list(results) == []
+
+
+def test_what_the_task_iterator_raises_comes_through(origin: Origin) -> None:
+    def broken() -> Iterator[files.FileTask]:
+        yield task(origin)
+        raise KeyError("mine")
+
+    results = files.fetch_many(broken(), penstock.MemoryStore(), jobs=1)
+    assert next(results).success
+    with pytest.raises(KeyError):
+        next(results)
+
+
+def test_async_twins_give_the_same_results(origin: Origin) -> None:
+    async def main() -> list[bool]:
+        store = aio.MemoryStore()
+        receipt = await aio.fetch(origin.url("/a.csv"), store, key="k")
+        assert receipt.bytes == 11
+        assert (await aio.files.process(task(origin), store)).success
+        tasks = [task(origin, key=f"k{n}", task_id=str(n)) for n in range(5)]
+
+        async def later():  # type: ignore[no-untyped-def]
+            for each in tasks:
+                yield each
+
+        plain = [result.success async for result in aio.files.fetch_many(tasks, store, jobs=2)]
+        return plain + [result.success async for result in aio.files.fetch_many(later(), store, jobs=2)]
+
+    assert asyncio.run(main()) == [True] * 10
+
+
+def test_a_task_reads_and_writes_both_spellings() -> None:
+    made = files.FileTask.from_dict(OLD)
+    assert (made.task_id, made.bucket, made.expected_bytes) == ("t1", "b", 3)
+    assert {k: v for k, v in made.to_dict(existing=True).items() if k in OLD} == OLD
+    assert files.FileTask.from_dict(made.to_dict()) == made
+    for bad in ({**OLD, "task_id": "x"}, {**OLD, "colour": 1}, {"taskId": "t"}):
+        with pytest.raises(penstock.Refused):
+            files.FileTask.from_dict(bad)
+
+
+def test_a_task_pickles_and_hides_what_is_secret() -> None:
+    made = files.FileTask.from_dict({**OLD, "headers": {"Authorization": "SECRET"}})
+    assert pickle.loads(pickle.dumps(made)) == made
+    assert "SECRET" not in repr(made)
+    assert "headers" not in made.to_dict()
+    assert made.to_dict(headers=True)["headers"] == {"Authorization": "SECRET"}
+
+
+def test_results_and_receipts_show_in_a_notebook(origin: Origin) -> None:
+    good = files.process(task(origin), penstock.MemoryStore())
+    bad = files.process(task(origin, url=origin.url("/<b>")), penstock.MemoryStore())
+    html = files.Results([good, bad])._repr_html_()
+    assert "completed" in html
+    assert "failed" in html
+    assert "<b>" not in html
+    assert len(repr(bad)) < 300
+    assert "published" in penstock.fetch(origin.url("/a.csv"), penstock.MemoryStore(), key="k")._repr_html_()
+
+
+def test_metrics_count_what_was_done(origin: Origin) -> None:
+    before = files.metrics()["penstock_files_total"].get("completed,", 0)
+    files.process(task(origin), penstock.MemoryStore())
+    assert files.metrics()["penstock_files_total"]["completed,"] == before + 1
+
+
+def test_arguments_that_cannot_be_right_are_said_before_any_io() -> None:
+    with pytest.raises(TypeError):
+        penstock.fetch("http://h/a", penstock.MemoryStore())
+    with pytest.raises(penstock.Refused):
+        penstock.fetch("http://h/a", "ftp://h/k")
+    with pytest.raises(TypeError):
+        penstock.fetch("http://h/a", penstock.MemoryStore(), key="k", sha256="0" * 64, checksum="md5:00")
+    with pytest.raises(penstock.Refused):
+        penstock.fetch("http://user:pw@h/a", penstock.MemoryStore(), key="k")
+
+
+def test_big_bodies_arrive_whole(origin: Origin) -> None:
+    origin.bodies["/big"] = fill(20_000_000)
+    store = penstock.MemoryStore()
+    penstock.fetch(origin.url("/big"), store, key="k")
+    assert store.get("k").bytes() == origin.bodies["/big"]
