@@ -206,6 +206,12 @@ std::string decode_metadata(std::string_view value) {
   return out;
 }
 
+std::string s3_name(Algorithm algorithm) {
+  std::string name{to_string(algorithm)};
+  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
 std::string full_checksum(const http::Headers& headers, std::string_view algorithm) {
   const std::string_view value = headers.get("x-amz-checksum-" + std::string{algorithm});
   const bool composite = headers.get("x-amz-checksum-type") == "COMPOSITE" || value.find('-') != value.npos;

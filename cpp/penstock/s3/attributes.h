@@ -30,6 +30,9 @@ std::string token_of(const http::Headers& headers);
 std::string encode_metadata(std::string_view value);
 std::string decode_metadata(std::string_view value);
 
+// "CRC64NVME", as S3 spells it.
+std::string s3_name(Algorithm algorithm);
+
 // The full-object checksum an answer carries for `algorithm`, base64; "" if none or a composite of parts.
 std::string full_checksum(const http::Headers& headers, std::string_view algorithm);
 

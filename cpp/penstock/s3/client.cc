@@ -186,7 +186,9 @@ http::CallOptions Client::options_for(const http::Request& request, const Sendin
   options.policy = policy_for(how);
   options.max_attempts = how.max_attempts;
   options.chore = how.chore;
-  options.idempotent = true;  // what must not happen twice is settled by token, not by never re-sending
+  // What must not happen twice is settled by token, not by never re-sending; but whoever counts tries wants
+  // no silent ones of libcurl's.
+  options.idempotent = !how.once;
   options.first_byte = how.first_byte;
   options.stall_window = how.stall_window;
   options.total = how.total;

@@ -42,8 +42,8 @@ class Completion : public std::enable_shared_from_this<Completion> {
     how.total = kTotal;
     how.trace = trace_;
     client_->submit(
-        complete_upload(client_->address(), publication_.upload, body_parts(), headers()), how,
-        [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
+        complete_upload(client_->address(), publication_.upload, body_parts(), checksum_element(), headers()),
+        how, [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
   }
 
  private:
@@ -54,8 +54,13 @@ class Completion : public std::enable_shared_from_this<Completion> {
   std::vector<CompletedPart> body_parts() const {
     std::vector<CompletedPart> parts;
     parts.reserve(publication_.parts.size());
-    for (const SentPart& part : publication_.parts) parts.push_back({part.number, part.etag});
+    for (const SentPart& part : publication_.parts) parts.push_back({part.number, part.etag, part.checksum});
     return parts;
+  }
+
+  std::string checksum_element() const {
+    const auto& checksum = publication_.identity.checksum;
+    return checksum ? "Checksum" + s3_name(checksum->algorithm()) : std::string{};
   }
 
   http::Headers headers() const {
@@ -76,10 +81,14 @@ class Completion : public std::enable_shared_from_this<Completion> {
     Error& error = std::get<Error>(outcome);
     const Facts& facts = error.facts();
     if (is_lost_answer(error) || facts.code == "NoSuchUpload") return settle(std::move(error));
-    if (facts.status == 412 && trace_->lost > 0) return settle(std::move(error));
+    if (facts.status == 412 && may_be_our_own()) return settle(std::move(error));
     if (facts.code == "InvalidPart" && !relisted_) return relist(0);
     give_up(about_the_bytes(error) ? corrupt(error) : std::move(error));
   }
+
+  // A condition may also fail against the object that an unnoticed try of ours made: libcurl repeats what a
+  // dead pooled connection swallowed. The token tells; without one a foreign twin must not be adopted.
+  bool may_be_our_own() const { return trace_->lost > 0 || !publication_.identity.token.empty(); }
 
   // A refusal of what we sent, as the far end has it: parts, size or checksum are not ours.
   static bool about_the_bytes(const Error& error) {
@@ -135,12 +144,19 @@ class Completion : public std::enable_shared_from_this<Completion> {
       found.object.attempts = attempts_;
       return succeed(std::move(found.object));
     }
-    if (why.facts().status == 412) return give_up(why);  // somebody else's object is the reason
+    if (why.facts().status == 412) return on_condition_failed(found, why);
     const bool gone = why.facts().code == "NoSuchUpload";
     if (gone && upload_was_gone_) return on_gone(found, why);
     upload_was_gone_ = gone;
     if (attempts_ < kBodyAttempts) return send_later(why);
     revoke(why);
+  }
+
+  // Somebody else's object is the reason, unless a lost try of ours may be and nobody can look.
+  void on_condition_failed(const Found& found, const Error& why) {
+    if (found.what != Found::What::unknown || trace_->lost == 0) return give_up(why);
+    closed();
+    end(in_doubt(*client_, publication_.identity.key, with_upload(why)));
   }
 
   // The upload is no more and the object is not ours.

@@ -81,7 +81,9 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
       identity_.checksum.reset();
       return send();
     }
-    const bool condition_failed = error.facts().status == 412 && trace_->lost > 0;
+    // libcurl repeats what a dead pooled connection swallowed: a condition may fail against our own object.
+    const bool by_token = !identity_.token.empty();
+    const bool condition_failed = error.facts().status == 412 && (trace_->lost > 0 || by_token);
     if (condition_failed || (is_lost_answer(error) && trace_->lost > 0)) return settle(std::move(error));
     if (is_digest_mismatch(error)) return finish(corrupt(error));
     finish(std::move(error));
@@ -131,6 +133,7 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
         if (mode_.kind != store::Mode::Kind::overwrite && lost.facts().status == 412) return finish(lost);
         break;
       case Found::What::unknown:
+        if (trace_->lost == 0) return finish(lost);  // a condition that failed at the only try
         break;
     }
     finish(doubt(lost));

@@ -126,9 +126,7 @@ void MultipartUpload::create() {
   http::Headers headers = options_.attributes;
   checksum_ = client_->write_checksum();
   if (checksum_) {
-    std::string name{to_string(*checksum_)};
-    for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    headers.add("x-amz-checksum-algorithm", name);
+    headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
   }
   const Sending how{
@@ -197,7 +195,10 @@ void MultipartUpload::abort() noexcept {
   if (std::exchange(over_, true)) return;
   flight_->request_stop();
   if (upload_.upload_id.empty()) return;
-  flight_->when_idle([client = client_, upload = upload_] { abort_in_background(client, upload); });
+  // Pending from here on, so that drain() also waits for the parts that are being stopped.
+  flight_->when_idle([client = client_, upload = upload_, chore = client_->http().chore()] {
+    abort_in_background(client, upload);
+  });
 }
 
 }  // namespace penstock::s3

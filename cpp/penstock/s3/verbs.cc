@@ -101,10 +101,11 @@ http::Request upload_part(const Address& at, const UploadName& upload, int numbe
 }
 
 http::Request complete_upload(const Address& at, const UploadName& upload,
-                              std::span<const CompletedPart> parts, http::Headers headers) {
+                              std::span<const CompletedPart> parts, std::string_view checksum_element,
+                              http::Headers headers) {
   http::Request made = request("POST", at.object_url(upload.key, upload_query(upload)));
   made.headers = std::move(headers);
-  return with_xml(std::move(made), complete_body(parts));
+  return with_xml(std::move(made), complete_body(parts, checksum_element));
 }
 
 http::Request abort_upload(const Address& at, const UploadName& upload) {

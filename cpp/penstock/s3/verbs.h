@@ -36,7 +36,8 @@ http::Request create_upload(const Address& at, std::string_view key, http::Heade
 http::Request upload_part(const Address& at, const UploadName& upload, int number, http::Headers headers,
                           PayloadPtr body);
 http::Request complete_upload(const Address& at, const UploadName& upload,
-                              std::span<const CompletedPart> parts, http::Headers headers);
+                              std::span<const CompletedPart> parts, std::string_view checksum_element,
+                              http::Headers headers);
 http::Request abort_upload(const Address& at, const UploadName& upload);
 http::Request list_parts(const Address& at, const UploadName& upload, int after);
 http::Request list_uploads(const Address& at, std::string_view prefix, const UploadPage& after);

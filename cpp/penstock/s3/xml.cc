@@ -182,13 +182,16 @@ std::optional<WallTime> parse_iso_time(std::string_view text) {
   return aws::parse_iso8601(text);
 }
 
-std::string complete_body(std::span<const CompletedPart> parts) {
+std::string complete_body(std::span<const CompletedPart> parts, std::string_view checksum_element) {
+  const std::string element{checksum_element};
   std::string xml = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
-  xml.reserve(xml.size() + parts.size() * 110);
+  xml.reserve(xml.size() + parts.size() * 160);
   for (const CompletedPart& part : parts) {
     xml += "<Part><ETag>";
     append_escaped(xml, part.etag);
-    xml += "</ETag><PartNumber>" + std::to_string(part.number) + "</PartNumber></Part>";
+    xml += "</ETag><PartNumber>" + std::to_string(part.number) + "</PartNumber>";
+    if (!part.checksum.empty()) xml += "<" + element + ">" + part.checksum + "</" + element + ">";
+    xml += "</Part>";
   }
   return xml += "</CompleteMultipartUpload>";
 }

@@ -71,8 +71,11 @@ std::optional<WallTime> parse_iso_time(std::string_view text);
 struct CompletedPart {
   int number = 0;
   std::string etag;
+  std::string checksum = {};  // base64; "": none
 };
-std::string complete_body(std::span<const CompletedPart> parts);
+// `checksum_element`, "ChecksumCRC64NVME", names the parts' checksums. MinIO and versitygw ask for them also
+// where the whole object's is declared.
+std::string complete_body(std::span<const CompletedPart> parts, std::string_view checksum_element = {});
 
 // Whether XML 1.0 can carry `key` at all: CR, LF and TAB as character references, other controls not.
 bool xml_can_carry(std::string_view key);

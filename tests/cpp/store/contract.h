@@ -25,6 +25,8 @@ struct Traits {
   bool any_key = true;             // false: no "..", "//", leading "/", "a" beside "a/b"
   bool conditional_remove = true;  // remove honours if_match (MinIO does not)
   bool rewinds = true;             // what get() gives can rewind
+  // What is no path is neither kept nor refused by rule but as the server behind the backing likes.
+  bool paths_are_the_servers = false;
 };
 
 struct Backing {

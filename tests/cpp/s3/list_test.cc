@@ -1,0 +1,257 @@
+#include "penstock/s3/list.h"
+
+#include <gtest/gtest.h>
+
+#include "penstock/s3/s3_store.h"
+
+#include "s3/scripted_bucket.h"
+#include "support/errors.h"
+
+namespace penstock::s3 {
+namespace {
+
+using test::Asked;
+using test::error_of;
+using test::error_xml;
+using test::Reply;
+using test::ScriptedBucket;
+using Keys = std::vector<std::string>;
+
+std::string page(const Keys& keys, const std::string& more = {}) {
+  std::string xml = "<ListBucketResult>" + more;
+  for (const std::string& key : keys) {
+    xml += "<Contents><Key>" + key + "</Key><Size>1</Size><ETag>e</ETag></Contents>";
+  }
+  return xml + "</ListBucketResult>";
+}
+
+const std::string kMore = "<IsTruncated>true</IsTruncated>";
+
+class ListTest : public ::testing::Test {
+ protected:
+  void pages(std::vector<std::string> bodies) {
+    bucket.instead = [bodies = std::move(bodies)](const Asked& asked) -> std::optional<Reply> {
+      if (asked.verb != "ListObjects") return std::nullopt;
+      return Reply{200, {}, bodies.at(std::min<std::size_t>(asked.nth - 1, bodies.size() - 1))};
+    };
+  }
+  Keys keys(std::string_view prefix = {}, const store::ListOptions& options = {}) {
+    Keys found;
+    auto listing = store.list(prefix, options);
+    while (auto meta = listing->next()) found.push_back(meta->key);
+    return found;
+  }
+
+  ScriptedBucket bucket;
+  S3Store store{bucket.config(test::quick_client())};
+};
+
+TEST_F(ListTest, GoesOnFromTokenToToken) {
+  pages({page({"a", "b"}, kMore + "<NextContinuationToken>t+/1</NextContinuationToken>"), page({"c"})});
+  EXPECT_EQ(keys(), (Keys{"a", "b", "c"}));
+  const auto asked = bucket.asked("ListObjects");
+  EXPECT_EQ(asked.at(0).query.at("list-type"), "2");
+  EXPECT_EQ(asked.at(0).query.at("encoding-type"), "url");
+  EXPECT_EQ(asked.at(1).query.at("continuation-token"), "t+/1");
+}
+
+TEST_F(ListTest, IsLazy) {
+  pages({page({"a", "b"}, kMore + "<NextContinuationToken>t</NextContinuationToken>"), page({"c"})});
+  auto listing = store.list();
+  EXPECT_TRUE(bucket.asked("ListObjects").empty());
+  listing->next();
+  listing->next();
+  EXPECT_EQ(bucket.asked("ListObjects").size(), 1u);
+}
+
+TEST_F(ListTest, ATruncatedPageWithoutATokenGoesOnAsVersionOne) {
+  pages({page({"a", "b"}, kMore), page({"c", "d"}, kMore), page({"e"})});
+  EXPECT_EQ(keys(), (Keys{"a", "b", "c", "d", "e"}));
+  const auto asked = bucket.asked("ListObjects");
+  EXPECT_FALSE(asked.at(1).query.contains("list-type"));
+  EXPECT_EQ(asked.at(1).query.at("marker"), "b");
+  EXPECT_EQ(asked.at(2).query.at("marker"), "d");
+}
+
+TEST_F(ListTest, OneTokenForEverIsCorruptAndNoLoop) {
+  pages({page({"a"}, kMore + "<NextContinuationToken>t</NextContinuationToken>"),
+         page({"b"}, kMore + "<NextContinuationToken>t</NextContinuationToken>")});
+  EXPECT_EQ(error_of([&] { keys(); }).kind(), Kind::corrupt);
+}
+
+TEST_F(ListTest, RepeatedKeysAreCorrupt) {
+  pages({page({"a", "b"}, kMore + "<NextContinuationToken>t</NextContinuationToken>"),
+         page({"b", "c"}, kMore + "<NextContinuationToken>u</NextContinuationToken>")});
+  EXPECT_EQ(error_of([&] { keys(); }).kind(), Kind::corrupt);
+}
+
+TEST_F(ListTest, NothingToGoOnFromIsCorrupt) {
+  pages({page({}, kMore)});
+  EXPECT_EQ(error_of([&] { keys(); }).kind(), Kind::corrupt);
+}
+
+TEST_F(ListTest, EncodedKeysAreDecodedAndRawOnesAreNot) {
+  pages({page({"a%20b%2Bc"}, "<EncodingType>url</EncodingType>")});
+  EXPECT_EQ(keys(), Keys{"a b+c"});
+  pages({page({"a%20b+c"})});
+  EXPECT_EQ(keys(), Keys{"a%20b+c"});
+}
+
+TEST_F(ListTest, ThePrefixOfTheStoreIsJoinedAndTakenOff) {
+  Config config = bucket.config(test::quick_client());
+  config.prefix = "raw/";
+  S3Store rooted{config};
+  pages({page({"raw/2026/a"})});
+  auto listing = rooted.list("2026/", {.start_after = "2026/0"});
+  EXPECT_EQ(listing->next()->key, "2026/a");
+  const auto query = bucket.asked("ListObjects").at(0).query;
+  EXPECT_EQ(query.at("prefix"), "raw/2026/");
+  EXPECT_EQ(query.at("start-after"), "raw/2026/0");
+  pages({page({"elsewhere/a"})});
+  EXPECT_EQ(error_of([&] { rooted.list()->next(); }).kind(), Kind::corrupt);
+}
+
+TEST_F(ListTest, AMissingBucketIsMissingAlsoWithoutABody) {
+  bucket.instead = [](const Asked&) -> std::optional<Reply> { return Reply{404}; };
+  EXPECT_EQ(error_of([&] { keys(); }).kind(), Kind::missing);
+}
+
+class RemoveManyTest : public ListTest {};
+
+TEST_F(RemoveManyTest, NoKeysNoRequest) {
+  EXPECT_EQ(store.remove_many({}).removed, 0u);
+  EXPECT_TRUE(bucket.server().requests().empty());
+}
+
+TEST_F(RemoveManyTest, AThousandARequestWithMd5) {
+  Keys many;
+  for (int i = 0; i < 2500; ++i) many.push_back("k" + std::to_string(i));
+  EXPECT_EQ(store.remove_many(many).removed, 2500u);
+  const auto asked = bucket.asked("DeleteObjects");
+  ASSERT_EQ(asked.size(), 3u);
+  for (const Asked& one : asked) EXPECT_EQ(one.request.headers.get("content-md5").size(), 24u);
+}
+
+TEST_F(RemoveManyTest, OnlyWhatMayWorkLaterIsSentAgain) {
+  std::vector<std::string> bodies;
+  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+    bodies.push_back(asked.request.body);
+    if (asked.nth > 1) return std::nullopt;
+    return Reply{200,
+                 {},
+                 "<DeleteResult><Error><Key>b</Key><Code>InternalError</Code></Error>"
+                 "<Error><Key>c</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>"};
+  };
+  const Keys wanted{"a", "b", "c"};
+  const store::RemoveReport report = store.remove_many(wanted);
+  EXPECT_EQ(report.removed, 2u);
+  ASSERT_EQ(report.errors.size(), 1u);
+  EXPECT_EQ(report.errors.at("c").kind(), Kind::denied);
+  ASSERT_EQ(bodies.size(), 2u);
+  EXPECT_NE(bodies[1].find("<Key>b</Key>"), std::string::npos);
+  EXPECT_EQ(bodies[1].find("<Key>a</Key>"), std::string::npos);
+  EXPECT_EQ(bodies[1].find("<Key>c</Key>"), std::string::npos);
+}
+
+TEST_F(RemoveManyTest, ARequestThatFailsIsTheErrorOfItsKeys) {
+  bucket.instead = [](const Asked&) -> std::optional<Reply> {
+    return Reply{403, {}, error_xml("AccessDenied")};
+  };
+  const Keys wanted{"a", "b"};
+  const store::RemoveReport report = store.remove_many(wanted);
+  EXPECT_EQ(report.removed, 0u);
+  EXPECT_EQ(report.errors.at("a").kind(), Kind::denied);
+  EXPECT_EQ(report.errors.at("b").kind(), Kind::denied);
+}
+
+TEST_F(RemoveManyTest, KeysThatXmlCannotCarryGoOneByOne) {
+  const Keys wanted{"a", "b\x01", "\r\n", ""};
+  const store::RemoveReport report = store.remove_many(wanted);
+  EXPECT_EQ(report.removed, 3u);
+  EXPECT_EQ(report.errors.at("").kind(), Kind::refused);
+  ASSERT_EQ(bucket.asked("DeleteObject").size(), 1u);
+  EXPECT_EQ(bucket.asked("DeleteObject").at(0).key, "b\x01");
+}
+
+class ReadTest : public ListTest {
+ protected:
+  static std::string read_all(Source& source) {
+    std::string all, buffer(64 * 1024, '\0');
+    while (const std::size_t count = source.read(std::as_writable_bytes(std::span{buffer})))
+      all.append(buffer, 0, count);
+    return all;
+  }
+  void get_says(Reply reply, int times = 1) {
+    bucket.instead = [=](const Asked& asked) -> std::optional<Reply> {
+      if (asked.verb != "GetObject" || asked.nth > times) return std::nullopt;
+      return reply;
+    };
+  }
+};
+
+constexpr const char* kWrongCrc = "AAAAAA==";  // of nothing
+
+TEST_F(ReadTest, AWrongChecksumOfASmallObjectIsAskedForOnceMore) {
+  bucket.put("k", {"hello", 5, "\"e\"", {}});
+  get_says({200, {{"ETag", "\"e\""}, {"x-amz-checksum-crc32", kWrongCrc}}, "hello"});
+  EXPECT_EQ(read_all(*store.get("k")), "hello");
+  EXPECT_EQ(bucket.asked("GetObject").size(), 2u);
+}
+
+TEST_F(ReadTest, AWrongChecksumTwiceIsCorruptBeforeAByte) {
+  get_says({200, {{"ETag", "\"e\""}, {"x-amz-checksum-crc32", kWrongCrc}}, "hello"}, 9);
+  const Error error = error_of([&] { store.get("k"); });
+  EXPECT_EQ(error.kind(), Kind::corrupt);
+  EXPECT_EQ(error.facts().side, Side::source);
+  EXPECT_NE(error.facts().expected, error.facts().actual);
+}
+
+TEST_F(ReadTest, AWrongChecksumOfALargeObjectIsCorruptInsteadOfTheEnd) {
+  get_says({200, {{"ETag", "\"e\""}, {"x-amz-checksum-crc32", kWrongCrc}}, std::string(300'000, 'x')}, 9);
+  auto object = store.get("k");
+  EXPECT_EQ(error_of([&] { read_all(*object); }).kind(), Kind::corrupt);
+}
+
+TEST_F(ReadTest, LyingRangesAreCorruptBeforeAByte) {
+  const store::ReadOptions middle{.range = store::Range{.first = 1, .last = 3}};
+  const Reply lies[] = {
+      {206, {{"ETag", "\"e\""}}, "ell"},
+      {206, {{"Content-Range", "bytes 1-3/5"}}, "ell"},
+      {206, {{"ETag", "\"e\""}, {"Content-Range", "bytes 0-2/5"}}, "hel"},
+      {206, {{"ETag", "\"e\""}, {"Content-Range", "bytes 1-4/5"}}, "ello"},
+      {200, {{"ETag", "\"e\""}}, "hello"},
+  };
+  for (const Reply& lie : lies) {
+    get_says(lie, 99);
+    EXPECT_EQ(error_of([&] { store.get("k", middle); }).kind(), Kind::corrupt);
+  }
+}
+
+TEST_F(ReadTest, ARangeThatIsTheWholeIsCheckedAsTheWhole) {
+  get_says({206,
+            {{"ETag", "\"e\""}, {"Content-Range", "bytes 0-4/5"}, {"x-amz-checksum-crc32", kWrongCrc}},
+            "hello"},
+           9);
+  EXPECT_EQ(error_of([&] { read_all(*store.get("k", {.range = store::Range{.first = 0}})); }).kind(),
+            Kind::corrupt);
+}
+
+TEST_F(ReadTest, MissingIsMissingWithAndWithoutABody) {
+  EXPECT_EQ(error_of([&] { store.get("none"); }).facts().code, "NoSuchKey");
+  get_says({404}, 99);
+  EXPECT_EQ(error_of([&] { store.get("none"); }).kind(), Kind::missing);
+  EXPECT_EQ(store.find("none"), std::nullopt);
+}
+
+TEST_F(ReadTest, ADenialKeepsCodeAndRequestId) {
+  get_says({403, {{"x-amz-request-id", "R1"}}, error_xml("AccessDenied", std::string(1200, 'x'))}, 9);
+  const Error error = error_of([&] { store.get("k"); });
+  EXPECT_EQ(error.kind(), Kind::denied);
+  EXPECT_EQ(error.facts().code, "AccessDenied");
+  EXPECT_EQ(error.facts().request_id, "R1");
+  EXPECT_EQ(error.facts().subject, "s3://bucket/k");
+  EXPECT_EQ(std::string{error.what()}.find("testsecret"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace penstock::s3

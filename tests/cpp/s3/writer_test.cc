@@ -1,0 +1,356 @@
+#include "penstock/s3/writer.h"
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "penstock/s3/s3_store.h"
+#include "penstock/streams/memory.h"
+
+#include "s3/scripted_bucket.h"
+#include "support/errors.h"
+#include "support/random_bytes.h"
+
+namespace penstock::s3 {
+namespace {
+
+using test::Asked;
+using test::error_of;
+using test::error_xml;
+using test::random_bytes;
+using test::Reply;
+using test::ScriptedBucket;
+
+class WriterTest : public ::testing::Test {
+ protected:
+  S3Store& store(const std::string& provider = "minio") {
+    if (!store_) store_.emplace(bucket.config(http, provider));
+    return *store_;
+  }
+  void drain() { http->drain(Call{.deadline = Deadline::after(test::kPatience)}); }
+
+  void expect_nothing_left() {
+    drain();
+    EXPECT_TRUE(bucket.objects().empty());
+    EXPECT_TRUE(bucket.uploads().empty()) << "an upload was left open";
+    EXPECT_EQ(http->statistics().uploads_open, 0);
+    EXPECT_EQ(http->statistics().parts_in_flight, 0);
+  }
+  void instead_of(const std::string& verb, Reply reply, int times = 1) {
+    bucket.instead = [=](const Asked& asked) -> std::optional<Reply> {
+      if (asked.verb != verb || asked.nth > times) return std::nullopt;
+      return reply;
+    };
+  }
+
+  ScriptedBucket bucket;
+  std::shared_ptr<Budget> budget = Budget::create(64_MiB);
+  std::shared_ptr<http::Client> http = test::quick_client({.budget = budget});
+  std::optional<S3Store> store_;
+};
+
+TEST_F(WriterTest, WhatFitsOnePartIsOneRequest) {
+  const std::string content = random_bytes(5_MiB);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, content.size()}) {
+    MemorySource source{as_bytes(content).first(size)};
+    const Receipt receipt = store().put("k", source);
+    EXPECT_EQ(receipt.bytes, size);
+    EXPECT_EQ(receipt.mode, "put");
+    EXPECT_EQ(bucket.objects().at("k").bytes, size);
+  }
+  EXPECT_TRUE(bucket.asked("CreateMultipartUpload").empty());
+}
+
+TEST_F(WriterTest, OneByteMoreIsAnUploadOfTwoParts) {
+  const std::string content = random_bytes(5_MiB + 1);
+  MemorySource source{as_bytes(content)};
+  const Receipt receipt = store().put("k", source);
+  EXPECT_EQ(receipt.mode, "multipart");
+  EXPECT_EQ(receipt.bytes, content.size());
+  EXPECT_EQ(receipt.location, "s3://bucket/k");
+  EXPECT_EQ(bucket.objects().at("k").bytes, content.size());
+  const auto parts = bucket.asked("UploadPart");
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].request.body_bytes + parts[1].request.body_bytes, content.size());
+}
+
+TEST_F(WriterTest, BorrowedBytesAreSentAsTheyAre) {
+  const std::string content = random_bytes(11_MiB);
+  const Receipt receipt = store().put("k", as_bytes(content));
+  EXPECT_EQ(receipt.bytes, content.size());
+  Hasher crc{Algorithm::crc64nvme};
+  crc.update(as_bytes(content));
+  EXPECT_EQ(receipt.digests.at("crc64nvme"), crc.digest().hex());
+  EXPECT_EQ(bucket.objects().at("k").bytes, content.size());
+  EXPECT_EQ(budget->statistics().used, budget->statistics().retained);
+}
+
+TEST_F(WriterTest, PartsCarryTheirChecksumAndCreateDeclaresIt) {
+  const std::string content = random_bytes(6_MiB);
+  store().put("k", as_bytes(content));
+  const auto create = bucket.asked("CreateMultipartUpload").at(0).request;
+  EXPECT_EQ(create.headers.get("x-amz-checksum-algorithm"), "CRC64NVME");
+  EXPECT_EQ(create.headers.get("x-amz-checksum-type"), "FULL_OBJECT");
+  for (const Asked& part : bucket.asked("UploadPart")) {
+    EXPECT_EQ(part.request.headers.get("x-amz-checksum-crc64nvme").size(), 12u);
+  }
+}
+
+TEST_F(WriterTest, ARowWithoutChecksumsSendsNone) {
+  store("other").put("k", as_bytes("x"));
+  EXPECT_FALSE(bucket.asked("PutObject").at(0).request.headers.has("x-amz-checksum-crc64nvme"));
+}
+
+TEST_F(WriterTest, ARefusedChecksumIsLearntOnceAndThePutSucceeds) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (!asked.request.headers.has("x-amz-checksum-crc64nvme")) return std::nullopt;
+    return Reply{501,
+                 {},
+                 "<Error><Code>NotImplemented</Code><Message>Header 'x-amz-checksum-crc64nvme' not "
+                 "implemented</Message></Error>"};
+  };
+  store().put("a", as_bytes("x"));
+  store().put("b", as_bytes("y"));
+  EXPECT_EQ(bucket.asked("PutObject").size(), 3u);
+  EXPECT_EQ(bucket.objects().size(), 2u);
+}
+
+TEST_F(WriterTest, PartThreeDeniedStopsTheSiblingsAndLeavesNothing) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb != "UploadPart" || asked.part != 3) return std::nullopt;
+    return Reply{403, {}, error_xml("AccessDenied")};
+  };
+  const std::string content = random_bytes(31_MiB);
+  MemorySource source{as_bytes(content)};
+  const Error error = error_of([&] { store().put("k", source); });
+  EXPECT_EQ(error.kind(), Kind::denied);
+  EXPECT_EQ(error.facts().side, Side::sink);
+  EXPECT_EQ(error.facts().doing, "upload part 3");
+  EXPECT_FALSE(error.facts().upload_id.empty());
+  expect_nothing_left();
+}
+
+TEST_F(WriterTest, APartWithoutETagIsCorruptAndLeavesNothing) {
+  instead_of("UploadPart", {200});
+  const std::string content = random_bytes(11_MiB);
+  EXPECT_EQ(error_of([&] { store().put("k", as_bytes(content)); }).kind(), Kind::corrupt);
+  expect_nothing_left();
+}
+
+TEST_F(WriterTest, APartWithAnotherChecksumIsSentOnceMoreThenCorrupt) {
+  const Reply lie{200, {{"ETag", "\"e\""}, {"x-amz-checksum-crc64nvme", "AAAAAAAAAAA="}}};
+  instead_of("UploadPart", lie);
+  const std::string content = random_bytes(6_MiB);
+  store().put("k", as_bytes(content));
+  EXPECT_EQ(bucket.asked("UploadPart").size(), 3u);
+  instead_of("UploadPart", lie, 100);
+  EXPECT_EQ(error_of([&] { store().put("k2", as_bytes(content)); }).kind(), Kind::corrupt);
+  drain();
+  EXPECT_TRUE(bucket.uploads().empty());
+}
+
+TEST_F(WriterTest, ASlowedDownPartIsSentAgainWithTheSameBytes) {
+  instead_of("UploadPart", {503, {}, error_xml("SlowDown")});
+  const std::string content = random_bytes(6_MiB);
+  store().put("k", as_bytes(content));
+  std::map<int, std::set<std::string>> bodies;
+  for (const Asked& part : bucket.asked("UploadPart")) bodies[part.part].insert(part.request.body_sha256);
+  EXPECT_EQ(bucket.asked("UploadPart").size(), 3u);
+  EXPECT_EQ(bodies[1].size(), 1u);
+  EXPECT_EQ(bodies[2].size(), 1u);
+}
+
+TEST_F(WriterTest, CreateWithRequestTimeoutIsTransient) {
+  instead_of("CreateMultipartUpload", {400, {}, error_xml("RequestTimeout")});
+  const std::string content = random_bytes(6_MiB);
+  EXPECT_EQ(store().put("k", as_bytes(content)).bytes, content.size());
+}
+
+TEST_F(WriterTest, ALostAnswerToCreateIsCountedAsAnOrphan) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "CreateMultipartUpload" || asked.nth > 1) return std::nullopt;
+    return Reply{.reset = true};
+  };
+  const std::string content = random_bytes(6_MiB);
+  store().put("k", as_bytes(content));
+  EXPECT_EQ(http->statistics().uploads_orphaned, 1u);
+  EXPECT_EQ(bucket.uploads().size(), 1u);
+}
+
+TEST_F(WriterTest, ReapAbortsTheOrphanAndNothingElse) {
+  bucket.open_upload("theirs", {"k", {}, {{1, {"\"e\"", 5}}}});
+  bucket.open_upload("longer", {"k2", {}, {}});
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "CreateMultipartUpload" || asked.nth > 1) return std::nullopt;
+    return Reply{.reset = true};
+  };
+  Config config = bucket.config(http);
+  config.reap = true;
+  const std::string content = random_bytes(6_MiB);
+  S3Store{config}.put("k", as_bytes(content));
+  drain();
+  EXPECT_EQ(bucket.uploads().size(), 2u);
+  EXPECT_TRUE(bucket.uploads().contains("theirs"));
+  EXPECT_TRUE(bucket.uploads().contains("longer"));
+}
+
+TEST_F(WriterTest, WhatWasExpectedIsComparedBeforeAnythingIsVisible) {
+  const std::string content = random_bytes(6_MiB);
+  const Digest wrong = Digest::parse(Algorithm::sha256, std::string(64, '0'));
+  for (const std::size_t size : {std::size_t{10}, content.size()}) {
+    const Bytes bytes = as_bytes(content).first(size);
+    EXPECT_EQ(error_of([&] { store().put("k", bytes, {.expected = {wrong}}); }).kind(), Kind::corrupt);
+    MemorySource source{bytes};
+    EXPECT_EQ(error_of([&] { store().put("k", source, {.expected = {wrong}}); }).kind(), Kind::corrupt);
+    MemorySource longer{bytes};
+    EXPECT_EQ(error_of([&] { store().put("k", longer, {.length = size - 1}); }).kind(), Kind::corrupt);
+    MemorySource shorter{bytes};
+    EXPECT_EQ(error_of([&] { store().put("k", shorter, {.length = size + 1}); }).kind(), Kind::corrupt);
+  }
+  EXPECT_TRUE(bucket.asked("PutObject").empty());
+  EXPECT_TRUE(bucket.asked("CompleteMultipartUpload").empty());
+  expect_nothing_left();
+}
+
+TEST_F(WriterTest, ASourceThatBreaksLeavesNothing) {
+  const std::string content = random_bytes(12_MiB);
+  MemorySource inner{as_bytes(content)};
+  SlowSource source{inner, 100'000};
+  source.break_at(11_MiB, Error{Kind::lost, "the source broke", {.side = Side::source}});
+  const Error error = error_of([&] { store().put("k", source); });
+  EXPECT_EQ(error.facts().side, Side::source);
+  expect_nothing_left();
+}
+
+TEST_F(WriterTest, ConditionsGoOnTheRequestThatPublishes) {
+  const std::string content = random_bytes(6_MiB);
+  store().put("small", as_bytes("x"), {.mode = store::Mode::create()});
+  store().put("large", as_bytes(content), {.mode = store::Mode::create()});
+  EXPECT_EQ(bucket.asked("PutObject").at(0).request.headers.get("if-none-match"), "*");
+  EXPECT_EQ(bucket.asked("CompleteMultipartUpload").at(0).request.headers.get("if-none-match"), "*");
+  EXPECT_FALSE(bucket.asked("CreateMultipartUpload").at(0).request.headers.has("if-none-match"));
+  EXPECT_EQ(
+      error_of([&] { store().put("large", as_bytes(content), {.mode = store::Mode::create()}); }).kind(),
+      Kind::conflict);
+  drain();
+  EXPECT_TRUE(bucket.uploads().empty());
+}
+
+TEST_F(WriterTest, AnUnknownConditionalIsRefusedUnlessTrusted) {
+  const store::WriteOptions create{.mode = store::Mode::create()};
+  EXPECT_EQ(error_of([&] { store("other").put("k", as_bytes("x"), create); }).kind(), Kind::refused);
+  EXPECT_TRUE(bucket.asked("PutObject").empty());
+  Config config = bucket.config(http, "other");
+  config.conditional = Conditional::trust;
+  EXPECT_EQ(S3Store{config}.put("k", as_bytes("x"), create).bytes, 1u);
+}
+
+TEST_F(WriterTest, AnUnknownEndpointIsAskedOnceHoweverManyWriters) {
+  Config config = bucket.config(http, "");
+  S3Store unknown{config};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] { unknown.put("k" + std::to_string(i), as_bytes("x")); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(bucket.asked("HeadBucket").size(), 1u);
+  EXPECT_EQ(unknown.capabilities().provider, "other");
+}
+
+TEST_F(WriterTest, ALostPutIsSettledByTheToken) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "PutObject") return std::nullopt;
+    return Reply{.reset = true};
+  };
+  const Receipt receipt = store().put("k", as_bytes("x"));
+  EXPECT_EQ(receipt.etag, bucket.objects().at("k").etag);
+}
+
+TEST_F(WriterTest, A412AfterALostCreateIsSettledByTheToken) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "PutObject" || asked.nth > 1) return std::nullopt;
+    return Reply{.reset = true};
+  };
+  const Receipt receipt = store().put("k", as_bytes("x"), {.mode = store::Mode::create()});
+  EXPECT_EQ(receipt.etag, bucket.objects().at("k").etag);
+  EXPECT_EQ(bucket.asked("PutObject").size(), 2u);
+}
+
+TEST_F(WriterTest, AFailingEndpointIsLostAndNotInDoubtWhereNothingIsThere) {
+  instead_of("PutObject", {500, {}, error_xml("InternalError")}, 100);
+  EXPECT_EQ(error_of([&] { store().put("k", as_bytes("x")); }).kind(), Kind::lost);
+}
+
+TEST_F(WriterTest, ADrawBetweenTwoConditionalWritersIsPlayedAgain) {
+  instead_of("PutObject", {409, {}, error_xml("ConditionalRequestConflict")});
+  EXPECT_EQ(store().put("k", as_bytes("x"), {.mode = store::Mode::create()}).bytes, 1u);
+}
+
+TEST_F(WriterTest, AStopWhileAPartHangsIsCancelledAndAborts) {
+  std::stop_source stop;
+  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb == "UploadPart") stop.request_stop();
+    return std::nullopt;
+  };
+  const std::string content = random_bytes(11_MiB);
+  const Error error = error_of([&] { store().put("k", as_bytes(content), {}, {.stop = stop.get_token()}); });
+  EXPECT_EQ(error.kind(), Kind::cancelled);
+  expect_nothing_left();
+}
+
+TEST_F(WriterTest, AStopAfterCompleteWasSentIsInDoubtAndSettlingGoesOn) {
+  std::stop_source stop;
+  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb != "CompleteMultipartUpload" || asked.nth > 1) return std::nullopt;
+    stop.request_stop();
+    return Reply{.reset = true};
+  };
+  const std::string content = random_bytes(6_MiB);
+  const Error error = error_of([&] { store().put("k", as_bytes(content), {}, {.stop = stop.get_token()}); });
+  EXPECT_EQ(error.kind(), Kind::in_doubt);
+  EXPECT_NE(error.message().find("s3://bucket/k"), std::string::npos);
+  drain();
+  EXPECT_EQ(bucket.objects().at("k").bytes, content.size());
+  EXPECT_TRUE(bucket.uploads().empty());
+}
+
+TEST_F(WriterTest, ManyWritersInASmallBudgetAllFinish) {
+  const auto tight = Budget::create(8_MiB);
+  S3Store crowded{bucket.config(test::quick_client({.budget = tight}))};
+  const std::string content = random_bytes(11_MiB);
+  std::vector<std::thread> threads;
+  std::atomic<int> finished = 0;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, i] {
+      MemorySource source{as_bytes(content)};
+      if (crowded.put("k" + std::to_string(i), source).bytes == content.size()) ++finished;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(finished, 6);
+  EXPECT_LE(tight->statistics().peak, 6 * 9_MiB);
+}
+
+TEST_F(WriterTest, ADroppedWriterAborts) {
+  const std::string content = random_bytes(11_MiB);
+  {
+    auto writer = store().open_writer("k");
+    writer->write(as_bytes(content));
+  }
+  expect_nothing_left();
+  EXPECT_EQ(http->statistics().uploads_aborted, 1u);
+}
+
+TEST_F(WriterTest, TheTokenIsWrittenUnlessSwitchedOffAndNeverShown) {
+  store().put("with", as_bytes("x"));
+  store().put("without", as_bytes("x"), {.token = false});
+  const auto puts = bucket.asked("PutObject");
+  EXPECT_EQ(puts.at(0).request.headers.get("x-amz-meta-penstock-token").size(), 36u);
+  EXPECT_FALSE(puts.at(1).request.headers.has("x-amz-meta-penstock-token"));
+  EXPECT_TRUE(store().head("with").metadata.empty());
+}
+
+}  // namespace
+}  // namespace penstock::s3
