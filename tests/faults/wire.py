@@ -8,9 +8,12 @@ Memory:   a request's body is counted and hashed as it passes; at most `keep_byt
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import socket
 import struct
+import sys
+import termios
 import threading
 import urllib.parse
 from collections.abc import Callable
@@ -242,6 +245,15 @@ class Wire:
             if pause:
                 self._wait(pause)
 
+    def _drain(self, connection: socket.socket) -> None:
+        """Returns once the far end's kernel has acknowledged all that was sent."""
+        unsent = bytearray(4)
+        while True:
+            fcntl.ioctl(connection, termios.TIOCOUTQ, unsent)
+            if not int.from_bytes(unsent, sys.byteorder):
+                return
+            self._wait(0.002)
+
     def _wait(self, seconds: float) -> None:
         if self._closing.wait(seconds):
             raise Broken
@@ -249,7 +261,8 @@ class Wire:
     def _break(self, connection: socket.socket, how: str) -> None:
         if how == "stall":
             self._closing.wait()
-        if how == "reset":  # close() with a zero linger sends RST
+        if how == "reset":  # close() with a zero linger sends RST, and would take unsent bytes with it
+            self._drain(connection)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
             raise Broken

@@ -12,14 +12,13 @@ import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
 from penstock import aws
 
 CASES = 10_000
 SEED = int(os.environ.get("PENSTOCK_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
-# What keys are made of: structure, what URLs and shells treat specially, each UTF-8 length, composed and odd characters.
+# What keys are made of: structure, what URLs and shells treat specially, each UTF-8 length, composed and odd ones.
 ALPHABETS = (
     "abcXYZ019",
     "/./../",
@@ -51,18 +50,24 @@ class Case:
         self.now = rng.randrange(0, 4_000_000_000)
         token = "".join(c for c in random_text(rng, 40, 1) if c.isascii() and c.isprintable() and c != " ")
         self.token = token if token and rng.random() < 0.3 else None
-        host = rng.choice(("bucket.s3.amazonaws.com", "Example.COM:8443", "127.0.0.1:9000", "[::1]:443", "h.example:443"))
+        host = rng.choice(
+            ("bucket.s3.amazonaws.com", "Example.COM:8443", "127.0.0.1:9000", "[::1]:443", "h.example:443")
+        )
         names = {random_text(rng, 8, 1) for _ in range(rng.randint(0, 5))}
         self.fields = [(name, random_text(rng, 12)) for name in sorted(names)]
         rng.shuffle(self.fields)
         query = "&".join(
-            quote(name, safe="-_.~") + ("=" + quote(value, safe="-_.~") if value or rng.random() < 0.5 else "")
+            quote(name, safe="-_.~")
+            + ("=" + quote(value, safe="-_.~") if value or rng.random() < 0.5 else "")
             for name, value in self.fields
         )
         path = "/" + quote(random_text(rng, 40), safe="/~")
         self.url = f"https://{host}{path}" + ("?" + query if query else "")
         self.headers = [
-            (rng.choice(("X-Amz-Meta-", "x-", "Content-")) + rng.choice(("a", "B-1", "b_2", "z.z")), random_header_value(rng))
+            (
+                rng.choice(("X-Amz-Meta-", "x-", "Content-")) + rng.choice(("a", "B-1", "b_2", "z.z")),
+                random_header_value(rng),
+            )
             for _ in range(rng.randint(0, 5))
         ]
         self.body = rng.randbytes(rng.choice((0, 1, 100))) if self.method in ("PUT", "POST") else b""
@@ -74,7 +79,9 @@ class Case:
         return request
 
     def ours(self) -> dict[str, Any]:
-        keys = aws.Credentials(access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY, session_token=self.token)
+        keys = aws.Credentials(
+            access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY, session_token=self.token
+        )
         return {
             "headers": self.headers,
             "service": self.service,
