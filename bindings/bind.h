@@ -18,6 +18,11 @@ void bind_aws(pybind11::module_& core);
 void bind_s3(pybind11::module_& core);
 void bind_files(pybind11::module_& core);
 
+// The classes are of Python's own metaclass: nothing subclasses them or sets their static properties.
+inline pybind11::metaclass plain_type() {
+  return pybind11::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
+}
+
 // The process's default client, made on first use with the log sink of Python's logger `penstock`.
 std::shared_ptr<http::Client> default_client();
 void close_default_client();

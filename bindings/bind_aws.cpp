@@ -60,7 +60,7 @@ std::string presign(const aws::Credentials& credentials, const std::string& meth
 }  // namespace
 
 void bind_aws(py::module_& core) {
-  py::class_<aws::Credentials>(core, "Credentials")
+  py::class_<aws::Credentials>(core, "Credentials", plain_type())
       .def(py::init([](std::string id, std::string secret, std::string token, std::optional<double> expires) {
              aws::Credentials made{std::move(id), std::move(secret), std::move(token), std::nullopt, false,
                                    "given"};

@@ -23,7 +23,7 @@ CallPointer make_call(std::optional<double> deadline, py::object progress) {
 }  // namespace
 
 void bind_base(py::module_& core) {
-  py::class_<CallState, CallPointer>(core, "Call")
+  py::class_<CallState, CallPointer>(core, "Call", plain_type())
       .def(py::init(&make_call), py::arg("deadline") = py::none(), py::arg("progress") = py::none())
       .def("stop", &CallState::stop, py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("stopped", &CallState::stopped);

@@ -176,7 +176,7 @@ void bind_files(py::module_& core) {
            py::arg("guard") = py::none(), py::arg("loop") = py::none());
   core.def("process", &process, py::arg("task"), py::arg("to"), py::arg("call"),
            py::arg("client") = py::none(), py::arg("guard") = py::none(), py::arg("loop") = py::none());
-  py::class_<Batch, std::shared_ptr<Batch>>(core, "Batch")
+  py::class_<Batch, std::shared_ptr<Batch>>(core, "Batch", plain_type())
       .def(py::init<py::iterator, const StoreHandle&, int, bool, std::optional<std::uint64_t>, py::object,
                     const py::object&, const py::object&, CallPointer>(),
            py::arg("tasks"), py::arg("to"), py::arg("jobs"), py::arg("ordered"), py::arg("budget"),

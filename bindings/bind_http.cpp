@@ -122,7 +122,7 @@ void close_default_client() {
 }
 
 void bind_http(py::module_& core) {
-  py::class_<http::Client, std::shared_ptr<http::Client>>(core, "Client")
+  py::class_<http::Client, std::shared_ptr<http::Client>>(core, "Client", plain_type())
       .def(py::init(
           [](const py::dict& options) { return std::make_shared<http::Client>(client_options(options)); }))
       .def("statistics", &statistics)

@@ -97,7 +97,7 @@ py::object presign(const S3Handle& self, std::string method, std::string key, st
 void bind_s3(py::module_& core) {
   const auto call = py::arg("call");
   const auto loop = py::arg("loop") = py::none();
-  py::class_<S3Handle, StoreHandle>(core, "S3Store")
+  py::class_<S3Handle, StoreHandle>(core, "S3Store", plain_type())
       .def(py::init([](const py::dict& options) {
         return S3Handle{std::make_shared<s3::S3Store>(config_from(options))};
       }))

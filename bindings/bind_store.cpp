@@ -111,7 +111,7 @@ void bind_store(py::module_& core) {
   const auto call = py::arg("call");
   const auto loop = py::arg("loop") = py::none();
 
-  py::class_<ListingHandle, std::shared_ptr<ListingHandle>>(core, "Listing")
+  py::class_<ListingHandle, std::shared_ptr<ListingHandle>>(core, "Listing", plain_type())
       .def(
           "page",
           [](const std::shared_ptr<ListingHandle>& listing, std::size_t most, const py::object& loop_) {
@@ -120,7 +120,7 @@ void bind_store(py::module_& core) {
           },
           py::arg("most"), loop);
 
-  py::class_<StoreHandle>(core, "Store")
+  py::class_<StoreHandle>(core, "Store", plain_type())
       .def(
           "head",
           [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {

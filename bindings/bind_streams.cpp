@@ -69,7 +69,7 @@ std::map<std::string, std::string> digests(const SourceHandle& stage) {
 }
 
 void bind_sources(py::module_& core) {
-  py::class_<SourceHandle, SourcePointer>(core, "Source")
+  py::class_<SourceHandle, SourcePointer>(core, "Source", plain_type())
       .def("read", &read, py::arg("n"), py::arg("full") = true, py::arg("loop") = py::none())
       .def("close", &SourceHandle::close, py::call_guard<py::gil_scoped_release>())
       .def("stop", [](const SourceHandle& source) { source.call()->stop(); })
@@ -117,7 +117,7 @@ void bind_sources(py::module_& core) {
 }
 
 void bind_sinks(py::module_& core) {
-  py::class_<SinkHandle, SinkPointer>(core, "Sink")
+  py::class_<SinkHandle, SinkPointer>(core, "Sink", plain_type())
       .def(
           "write",
           [](const SinkPointer& sink, const py::buffer& data, const py::object& loop) {
@@ -148,7 +148,7 @@ void bind_sinks(py::module_& core) {
 }
 
 void bind_pipe(py::module_& core) {
-  py::class_<PipeWriter, std::shared_ptr<PipeWriter>>(core, "PipeWriter")
+  py::class_<PipeWriter, std::shared_ptr<PipeWriter>>(core, "PipeWriter", plain_type())
       .def("try_write",
            [](PipeWriter& writer, const py::buffer& data, std::size_t offset) {
              Borrowed held{data};
