@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from typing import Any
 
 import penstock
 import pytest
@@ -31,22 +32,26 @@ def s3() -> Iterator[ScriptedS3]:
 
 @pytest.fixture
 def client() -> Iterator[penstock.Client]:
-    """Its clocks are short, so that waiting for them costs a test little."""
-    with penstock.Client(first_byte="1s", stall_window="1s") as made:
+    with penstock.Client() as made:
         yield made
+
+
+def store_on(s3: ScriptedS3, client: penstock.Client, **options: Any) -> penstock.S3Store:
+    keys = {"access_key_id": "testkey", "secret_access_key": "testsecret123"}
+    given = {"endpoint": s3.url, "region": "us-east-1", "part_bytes": "5MiB", "client": client, **keys}
+    return penstock.S3Store("bucket", **{**given, **options})
 
 
 @pytest.fixture
 def store(s3: ScriptedS3, client: penstock.Client) -> penstock.S3Store:
-    return penstock.S3Store(
-        "bucket",
-        endpoint=s3.url,
-        region="us-east-1",
-        access_key_id="testkey",
-        secret_access_key="testsecret123",
-        part_bytes="5MiB",
-        client=client,
-    )
+    return store_on(s3, client)
+
+
+@pytest.fixture
+def impatient(s3: ScriptedS3) -> Iterator[penstock.S3Store]:
+    """A store with short clocks, for the tests that wait for one; others must survive a slow machine."""
+    with penstock.Client(first_byte="3s", stall_window="2s") as client:
+        yield store_on(s3, client)
 
 
 def assert_nothing_left(s3: ScriptedS3, client: penstock.Client) -> None:
@@ -279,10 +284,10 @@ def there(s3: ScriptedS3, store: penstock.S3Store) -> bytes:
     return PARTS
 
 
-def test_an_answer_whose_head_is_late_is_asked_for_again(s3, store, there):
-    s3.on("GetObject", late(5))
-    assert store.get("k").bytes() == there
-    assert s3.operations.count("GetObject") == 2
+def test_an_answer_whose_head_is_late_is_asked_for_again(s3, impatient, there):
+    s3.on("GetObject", late(600))
+    assert impatient.get("k").bytes() == there
+    assert s3.operations.count("GetObject") >= 2
 
 
 def test_a_body_reset_every_mebibyte_arrives_byte_exact(s3, store, there):
@@ -297,12 +302,10 @@ def test_a_body_reset_every_mebibyte_arrives_byte_exact(s3, store, there):
     assert all(request.header("if-match") for request in s3.asked("GetObject")[1:])
 
 
-def test_a_body_that_stalls_is_dropped_and_continued(s3, store, there):
+def test_a_body_that_stalls_is_dropped_and_continued(s3, impatient, there):
     s3.on("GetObject", lambda _r, do: origin.cut(1000, "stall")(do()))
-    assert store.get("k").bytes() == there
-    assert (
-        s3.asked("GetObject")[1].range == (1000, len(there) - 1) or s3.asked("GetObject")[1].range[0] == 1000
-    )
+    assert impatient.get("k").bytes() == there
+    assert s3.asked("GetObject")[1].range[0] == 1000
 
 
 def test_an_object_replaced_while_it_is_read_is_a_conflict_not_a_mixture(s3, store, there):
@@ -390,12 +393,8 @@ def test_a_key_that_may_not_be_removed_is_in_the_report(s3, store):
 
 
 def test_no_secret_is_in_an_error_or_a_repr(s3, client):
-    secrets = {
-        "access_key_id": "CANARYKEY",
-        "secret_access_key": "CANARYSECRET",
-        "session_token": "CANARYTOKEN",
-    }
-    store = penstock.S3Store("bucket", endpoint=s3.url, region="us-east-1", client=client, **secrets)
+    keys = {"access_key_id": "CANARYKEY", "secret_access_key": "CANARYSECRET"}
+    store = store_on(s3, client, session_token="CANARYTOKEN", **keys)
     echo = "<AWSAccessKeyId>CANARYKEY</AWSAccessKeyId><Token-0>CANARYTOKEN</Token-0>"
     s3.on("PutObject", instead(error(403, "SignatureDoesNotMatch", extra=echo)))
     with pytest.raises(penstock.Denied) as caught:
