@@ -421,11 +421,12 @@ def test_a_deadline_ends_every_wait(client, scripted, where):
 
 def test_a_deadline_after_publishing_was_asked_is_in_doubt(client, scripted):
     server, store = scripted
+    # Long enough for a slow machine to reach Complete; the wait there is what is cut.
     server.on("CompleteUpload", *[faults_s3.instead(Answer(silent=True, then="stall"))] * FOREVER)
     with FileOrigin(os.urandom(6 * MIB)) as origin:
-        result = process(origin, client, store, deadline="2s")
+        result = process(origin, client, store, deadline="12s")
     assert result.error_kind == "in_doubt"
-    assert result.duration_ms < 20_000
+    assert result.duration_ms < 60_000
 
 
 def test_a_connection_that_is_never_accepted_ends_by_its_deadline(client):
