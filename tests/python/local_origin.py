@@ -8,6 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, address: Any) -> None:
+        """A client that goes away mid-answer is what some tests are about."""
+
+
 class Origin:
     """``bodies`` by path; ``/stall`` sends its head and three bytes, then nothing; others are 404."""
 
@@ -16,8 +23,7 @@ class Origin:
         self.let_go = threading.Event()
         self.stalled = threading.Event()
         self.seen: list[dict[str, str]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def url(self, path: str) -> str:
