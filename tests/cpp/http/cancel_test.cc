@@ -22,7 +22,8 @@
 namespace {
 
 constexpr const char* kSlowHost = "slow.test";
-penstock::test::Gate resolver_gate;
+// Never destroyed: the resolver's detached thread may look at it while the program ends.
+const penstock::test::Gate& resolver_gate = *new penstock::test::Gate;
 std::atomic<bool> resolving{false};
 
 }  // namespace
