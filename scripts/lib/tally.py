@@ -11,11 +11,14 @@ import xml.etree.ElementTree as xml
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import indent
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/services"))
 import servers
 
 GROUPS = {"python": "Python", "asan": "C++ under ASan+UBSan", "tsan": "C++ under TSan"}
+TOLD_CASES = 5
+TOLD_CHARACTERS = 4000
 
 
 @dataclass
@@ -49,6 +52,19 @@ def of_junit(file: Path) -> Count:
     return count
 
 
+def failures(file: Path) -> list[str]:
+    """The name of each failed case with the end of what it said: `ctest --quiet` prints neither."""
+    cases = xml.parse(file).getroot().iter("testcase") if file.exists() else ()
+    told = []
+    for case in cases:
+        failed = next((found for found in map(case.find, ("failure", "error")) if found is not None), None)
+        if failed is None:
+            continue
+        said = (case.findtext("system-out") or failed.text or failed.get("message") or "").strip()
+        told.append(f"FAILED {case.get('name')}\n" + indent(said[-TOLD_CHARACTERS:], "    "))
+    return told
+
+
 def judges() -> str:
     found = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
     named = [f"{name} {servers.KINDS[name].version}".strip() for name in found]
@@ -65,6 +81,9 @@ def main(reports: Path) -> int:
     for name, count in counts.items():
         skipped = f", {count.skipped} skipped" if count.skipped else ""
         print(f"{name}: {count.passed} passed, {count.failed} failed{skipped}")
+    for key in ("asan", "tsan"):  # pytest has told its own
+        told = failures(reports / f"{key}.xml")
+        print(*told[:TOLD_CASES], sep="\n", end="\n" if told else "")
     print(judges())
     failed = sum(count.failed for count in counts.values())
     print(f"{sum(count.passed for count in counts.values())} passed, {failed} failed")

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import random
+import socket
 import threading
 import zlib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import pytest
 from faults import s3 as faults_s3
 from faults.origin import FileOrigin, both, chunked, cut, honest, status, unframed, with_headers
 from faults.s3 import ScriptedS3
-from faults.wire import Answer, Wire
+from faults.wire import Answer
 
 MIB = 2**20
 CONTENT = os.urandom(3 * MIB + 17)
@@ -208,7 +209,8 @@ def test_publishing_in_doubt_names_bucket_and_key_and_is_not_for_retrying(client
 def test_a_passed_deadline_is_a_timeout(client):
     with FileOrigin(CONTENT, script=[cut(1000, "stall")] * FOREVER) as origin:
         result = process(origin, client, deadline="0.3s")
-    assert (result.error_code, result.retryable) == ("TIMEOUT", True)
+    assert (result.error_code, result.retryable) == ("DOWNLOAD_FAILED", True)
+    assert "no answer came in time" in result.error_message
 
 
 def test_success_has_key_bytes_and_digest_and_no_error(client):
@@ -429,16 +431,25 @@ def test_a_deadline_after_publishing_was_asked_is_in_doubt(client, scripted):
     assert result.duration_ms < 60_000
 
 
-def test_a_connection_that_is_never_accepted_ends_by_its_deadline(client):
-    with Wire() as silent:
-        silent._listener.close()  # the port is free again: refused, retried, given up
-        url = f"http://127.0.0.1:{silent.port}/f"
-        result = penstock.files.process(
-            penstock.files.FileTask(task_id="t", job_id="j", url=url, file_name="f", key="k"),
-            to=penstock.MemoryStore(),
-            client=client,
-        )
+def process_from(port: int, client: penstock.Client) -> penstock.files.FileResult:
+    url = f"http://127.0.0.1:{port}/f"
+    task = penstock.files.FileTask(task_id="t", job_id="j", url=url, file_name="f", key="k")
+    return penstock.files.process(task, to=penstock.MemoryStore(), client=client)
+
+
+def test_a_refused_connection_is_a_retryable_failed_download(client):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    result = process_from(port, client)
     assert (result.error_code, result.retryable) == ("DOWNLOAD_FAILED", True)
+
+
+def test_a_connection_that_nobody_accepts_ends_by_the_first_byte_clock():
+    # The kernel completes the handshake from the backlog, so only the answer is missing.
+    with socket.create_server(("127.0.0.1", 0)) as listener, penstock.Client(first_byte="500ms") as client:
+        result = process_from(listener.getsockname()[1], client)
+    assert (result.error_code, result.retryable) == ("DOWNLOAD_FAILED", True)
+    assert "no answer came in time" in result.error_message
 
 
 # --- Secrets (F18) ---

@@ -58,6 +58,7 @@ Home& Client::State::here() const {
 }
 
 Client::Client(ClientOptions options) : state_(std::make_unique<State>()) {
+  Engine::initialise_libraries();
   if (!options.budget) options.budget = Budget::process_default();
   if (!options.clock) options.clock = Clock::system();
   state_->options = std::move(options);
@@ -154,6 +155,7 @@ void Client::log(LogLevel level, std::string_view room, std::string_view line) c
 namespace {
 
 struct Default {
+  Default() { Engine::initialise_libraries(); }
   std::mutex mutex;
   std::shared_ptr<Client> client;
 };

@@ -20,11 +20,6 @@ using std::chrono::milliseconds;
 // Nothing to look at: only a wake-up or a socket ends the poll.
 constexpr milliseconds kIdlePoll{60'000};
 
-void global_init() {
-  static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (result != CURLE_OK) throw std::bad_alloc{};
-}
-
 // Signals are for the program's own threads; and a peer that hangs up must not end the process by SIGPIPE.
 void block_signals() {
   sigset_t all;
@@ -42,8 +37,13 @@ ClientOptions completed(ClientOptions options) {
 
 }  // namespace
 
+void Engine::initialise_libraries() {
+  static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (result != CURLE_OK) throw std::bad_alloc{};
+}
+
 std::shared_ptr<Engine> Engine::start(ClientOptions options) {
-  global_init();
+  initialise_libraries();
   std::shared_ptr<Engine> engine(new Engine(completed(std::move(options))));
   engine->thread_ = std::thread([engine] { engine->run(); });
   return engine;

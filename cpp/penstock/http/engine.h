@@ -35,6 +35,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static constexpr std::chrono::seconds kChoreGrace{10};
   using TimerId = std::pair<SteadyTime, std::uint64_t>;
 
+  // libcurl's and OpenSSL's set-up, which registers their clean-up at the process's exit: whatever static
+  // holds a client calls this before it is made, and so dies before what the I/O thread still uses.
+  static void initialise_libraries();
+
   // Any thread.
   static std::shared_ptr<Engine> start(ClientOptions options);
   ~Engine();

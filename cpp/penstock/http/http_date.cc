@@ -122,9 +122,11 @@ std::optional<WallTime> parse_http_date(std::string_view text) {
 }
 
 std::string http_date(WallTime time) {
-  const auto days = std::chrono::floor<std::chrono::days>(time);
+  const auto whole =
+      std::chrono::floor<seconds>(time);  // in nanoseconds the first day's midnight would overflow
+  const auto days = std::chrono::floor<std::chrono::days>(whole);
   const year_month_day date{days};
-  const std::chrono::hh_mm_ss clock{std::chrono::floor<seconds>(time - days)};
+  const std::chrono::hh_mm_ss clock{whole - days};
   return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
                      kDays[std::chrono::weekday{days}.c_encoding()], static_cast<unsigned>(date.day()),
                      kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),

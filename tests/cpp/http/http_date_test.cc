@@ -39,6 +39,11 @@ TEST(HttpDate, dates_beyond_the_clock_are_as_far_as_it_reaches) {
             *parse_http_date("Sat, 01 Jan 1700 00:00:00 GMT"));
 }
 
+TEST(HttpDate, the_ends_of_the_clock_can_be_written) {
+  EXPECT_EQ(http_date(WallTime::min()), "Tue, 21 Sep 1677 00:12:43 GMT");
+  EXPECT_EQ(http_date(WallTime::max()), "Fri, 11 Apr 2262 23:47:16 GMT");
+}
+
 TEST(HttpDate, every_moment_written_is_read_back) {
   for (std::int64_t at = -2'000'000'000; at < 8'000'000'000; at += 86'399 * 37)
     ASSERT_EQ(parse_http_date(http_date(WallTime{seconds{at}})), WallTime{seconds{at}}) << at;
