@@ -255,4 +255,8 @@ bool AddressPolicy::allows(std::string_view numeric_address) const {
   return known ? allows_bytes(known->data()) : kind_ == Kind::unguarded;
 }
 
+bool is_address(std::string_view host) {
+  return address_of(host).has_value();
+}
+
 }  // namespace penstock::http

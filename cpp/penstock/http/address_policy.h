@@ -29,7 +29,9 @@ class AddressPolicy {
 
   bool allows(const sockaddr& address) const;
   bool allows(std::string_view numeric_address) const;
-  bool is_public_only() const { return kind_ == Kind::public_only; }
+  // Whether it says of a host, and not only of a few addresses nobody means, where it may be: what a proxy
+  // hides.
+  bool must_see_the_host() const { return kind_ == Kind::public_only || kind_ == Kind::custom; }
 
  private:
   enum class Kind { any, public_only, unguarded, custom };
@@ -44,5 +46,8 @@ class AddressPolicy {
   Kind kind_;
   std::vector<Cidr> allow_, deny_;
 };
+
+// Whether `host`, as Url::host holds it, is an address and not a name.
+bool is_address(std::string_view host);
 
 }  // namespace penstock::http

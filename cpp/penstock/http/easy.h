@@ -24,7 +24,7 @@ struct Wire {
   Url url;
   std::string proxy;  // "" for none
   AddressPolicy guard = AddressPolicy::any();
-  bool guard_applies = true;  // false behind a proxy whose targets cannot be seen
+  bool guard_applies = true;  // false: the connection is a proxy's
   bool expect_continue = false;
   std::size_t ring_bytes = 0;  // of the body's ring; 0: no ring
   bool may_repeat = true;      // false: libcurl must not send it again on a fresh connection by itself

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "penstock/base/redact.h"
+#include "penstock/http/fault.h"
 #include "penstock/http/proxy.h"
 #include "penstock/http/redirect.h"
 
@@ -42,6 +43,17 @@ Error not_resumable(Error fault) {
   facts.cause = std::make_shared<Error>(fault);
   return Error(Kind::lost, "the body broke and has no strong validator to go on by: " + fault.message(),
                std::move(facts));
+}
+
+// The connection will be the proxy's, which nobody asked to be judged; of the host behind it only an address
+// in the URL can be seen.
+void guard_behind_proxy(const Url& url, const AddressPolicy& guard, bool trusts_proxy) {
+  if (guard.must_see_the_host() && !trusts_proxy) {
+    throw our_error(
+        Kind::refused, code::kAddressGuard,
+        "the address guard cannot see past a proxy; pass guard_via_proxy to trust the proxy's own");
+  }
+  if (is_address(url.host) && !guard.allows(std::string_view(url.host))) throw blocked_fault();
 }
 
 std::string_view name_of(RetryClass retry_class) {
@@ -213,13 +225,8 @@ Wire Exchange::wire() const {
   wire.expect_continue = options_.expect_continue;
   wire.ring_bytes = delivery_ ? delivery_->ring_bytes() : 0;
   wire.may_repeat = options_.idempotent || (sent_.method != "POST" && sent_.method != "PATCH");
-  if (wire.proxy.empty()) return wire;
-  if (wire.guard.is_public_only() && !client.guard_via_proxy) {
-    throw our_error(
-        Kind::refused, code::kAddressGuard,
-        "guard \"public\" cannot see past a proxy; pass guard_via_proxy to trust the proxy's own");
-  }
-  wire.guard_applies = !client.guard_via_proxy;
+  wire.guard_applies = wire.proxy.empty();
+  if (!wire.proxy.empty()) guard_behind_proxy(url_, wire.guard, client.guard_via_proxy);
   return wire;
 }
 

@@ -72,15 +72,17 @@ Error typed(const Meaning& meaning, std::string_view detail) {
 }  // namespace
 
 Error fault(const Breakdown& breakdown) {
-  if (breakdown.address_blocked) {
-    return typed(
-        {Kind::denied, code::kAddressGuard,
-         "the host resolves to an address the guard does not allow; pass a guard that does if it is meant"},
-        {});
-  }
+  if (breakdown.address_blocked) return blocked_fault();
   const std::string_view detail =
       breakdown.detail.empty() ? curl_easy_strerror(breakdown.result) : breakdown.detail;
   return typed(meaning_of(breakdown), detail);
+}
+
+Error blocked_fault() {
+  return typed(
+      {Kind::denied, code::kAddressGuard,
+       "the host resolves to an address the guard does not allow; pass a guard that does if it is meant"},
+      {});
 }
 
 Error first_byte_fault() {

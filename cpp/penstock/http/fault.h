@@ -22,6 +22,8 @@ struct Breakdown {
 // refused for what libcurl cannot send, corrupt for what is not HTTP.
 Error fault(const Breakdown& breakdown);
 
+Error blocked_fault();  // denied/address-guard
+
 // Our own clocks and limits.
 Error first_byte_fault();
 Error stall_fault();

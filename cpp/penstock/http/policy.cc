@@ -91,6 +91,7 @@ class PlainPolicy : public AttemptPolicy {
     if (retry_class == RetryClass::never) return failed(std::move(error));
     Verdict verdict = again(retry_class, std::move(error));
     verdict.retry_after = hint;
+    verdict.amz_retry_after = amz_retry_after(attempt.headers);
     return verdict;
   }
 };

@@ -2,8 +2,6 @@
 
 #include <string_view>
 
-#include <arpa/inet.h>
-
 #include "penstock/base/error.h"
 #include "penstock/http/address_policy.h"
 #include "penstock/http/headers.h"
@@ -16,11 +14,6 @@ std::string first_of(const Environment& environment, std::initializer_list<const
     if (const char* value = environment(name); value && *value) return value;
   }
   return {};
-}
-
-bool is_address(const std::string& host) {
-  unsigned char raw[16];
-  return inet_pton(AF_INET, host.c_str(), raw) == 1 || inet_pton(AF_INET6, host.c_str(), raw) == 1;
 }
 
 bool in_network(const std::string& host, std::string_view cidr) {

@@ -124,6 +124,7 @@ void Try::note_connection() {
 
 void Try::about_to_send() {
   connected_ = true;
+  address_blocked_ = false;  // of several addresses this one is allowed
   looked_at_ = engine_.now();
   if (request_->body && request_->body->size() > 0) return;
   request_sent_ = true;

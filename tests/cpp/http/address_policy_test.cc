@@ -160,7 +160,7 @@ TEST(AddressPolicy, what_is_no_network_is_refused) {
                            "host", "fe80::1%eth0/10", "::/129", "010.0.0.1", "10.0.0.0/8/8"})
     EXPECT_EQ(error_from([&] { AddressPolicy::custom({text}, {}); })->kind(), Kind::refused) << text;
   EXPECT_EQ(error_from([] { AddressPolicy::parse("private"); })->kind(), Kind::refused);
-  EXPECT_TRUE(AddressPolicy::parse("public").is_public_only());
+  EXPECT_TRUE(AddressPolicy::parse("public").must_see_the_host());
 }
 
 TEST(AddressPolicy, what_is_no_address_is_allowed_by_nobody_but_unguarded) {

@@ -1,45 +1,23 @@
-// A stop ends an exchange in whatever state it is. Each test brings it into one, asks it to stop, and
-// measures how long the caller still waited: 200 ms are promised; the claim leaves a loaded machine room, and
-// is still half of the shortest clock that would have ended the state by itself.
-#include <condition_variable>
-#include <cstring>
+// A stop ends an exchange within 200 ms, in whatever state it is. Each test brings it into one, asks it to
+// stop and measures how long the caller still waited; three times, of which the best is claimed, because a
+// loaded machine only adds. What no machine adds is bounded too: half of the shortest clock that would have
+// ended the state by itself.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <future>
-#include <mutex>
 #include <string>
 #include <thread>
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/asking.h"
 #include "support/errors.h"
+#include "support/named_host.h"
 #include "support/scripted_server.h"
-
-namespace {
-
-constexpr const char* kSlowHost = "slow.test";
-// Never destroyed: the resolver's detached thread may look at it while the program ends.
-const penstock::test::Gate& resolver_gate = *new penstock::test::Gate;
-std::atomic<bool> resolving{false};
-
-}  // namespace
-
-// Takes the place of libc's for this program: one name is not answered until the test says so.
-extern "C" __attribute__((visibility("default"))) int getaddrinfo(const char* name, const char* service,
-                                                                  const addrinfo* hints, addrinfo** result) {
-  using Real = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
-  static const auto real = reinterpret_cast<Real>(dlsym(RTLD_NEXT, "getaddrinfo"));
-  if (name && std::strcmp(name, kSlowHost) == 0) {
-    resolving = true;
-    while (!resolver_gate.is_open()) std::this_thread::yield(), usleep(1000);
-    return EAI_NONAME;
-  }
-  return real(name, service, hints, result);
-}
 
 namespace penstock::http {
 namespace {
@@ -48,26 +26,37 @@ using namespace penstock::test;
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kClaimed{5};
+constexpr milliseconds kPromised{200};
+constexpr std::chrono::seconds kAtMost{5};
+constexpr int kRounds = 3;
 
 class CancelTest : public ::testing::Test {
  protected:
-  // Runs `work` on a thread, waits until `there`, stops it, and claims it is cancelled soon.
+  // Runs `work` on a thread, waits until `there(round)`, stops it, and claims it is cancelled soon. Rounds
+  // count from 1.
   template <typename Work, typename There>
   void stops(Work work, There there) {
-    std::stop_source stop;
-    CallOptions options;
-    options.call.stop = stop.get_token();
-    auto running = std::async(std::launch::async, [&] { return error_of([&] { work(options); }); });
-    const auto patience = Clock::now() + kPatience;
-    while (!there() && Clock::now() < patience) std::this_thread::sleep_for(milliseconds{1});
-    ASSERT_TRUE(there()) << "the state was not reached";
-    const auto asked = Clock::now();
-    stop.request_stop();
-    const Error error = running.get();
-    EXPECT_LT(Clock::now() - asked, kClaimed);
-    EXPECT_EQ(error.kind(), Kind::cancelled) << error.message();
+    auto best = Clock::duration::max();
+    for (int round = 1; round <= kRounds; ++round) {
+      std::stop_source stop;
+      CallOptions options;
+      options.call.stop = stop.get_token();
+      auto running = std::async(std::launch::async, [&] { return error_of([&] { work(options); }); });
+      const auto patience = Clock::now() + kPatience;
+      while (!there(round) && Clock::now() < patience) std::this_thread::sleep_for(milliseconds{1});
+      ASSERT_TRUE(there(round)) << "the state was not reached";
+      const auto asked = Clock::now();
+      stop.request_stop();
+      const Error error = running.get();
+      const auto took = Clock::now() - asked;
+      EXPECT_LT(took, kAtMost);
+      EXPECT_EQ(error.kind(), Kind::cancelled) << error.message();
+      best = std::min(best, took);
+    }
+    EXPECT_LT(best, kPromised);
   }
+
+  int asked_for_a() const { return static_cast<int>(server_.requests("/a").size()); }
 
   ScriptedServer server_;
 };
@@ -80,14 +69,14 @@ TEST_F(CancelTest, in_the_slot_queue) {
   client.submit(get(server_.url("/held")), {}, [](Outcome) {});
   ASSERT_TRUE(server_.wait_until([](const ScriptedServer& s) { return s.requests().size() == 1; }));
   stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); },
-        [&] { return client.statistics().hosts[server_.origin()].waiting == 1; });
+        [&](int) { return client.statistics().hosts[server_.origin()].waiting == 1; });
 }
 
 TEST_F(CancelTest, in_name_resolution) {
+  const NamedHost slow("slow.test", {});
   Client client(quick());
   stops([&](const CallOptions& call) { client.send(get("http://slow.test/"), call); },
-        [] { return resolving.load(); });
-  resolver_gate.open();
+        [&](int round) { return slow.lookups() >= round; });
 }
 
 // A listener whose backlog is full leaves the next connection unanswered.
@@ -108,7 +97,7 @@ TEST_F(CancelTest, in_connecting) {
   Client client(quick());
   const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
   stops([&](const CallOptions& call) { client.send(get(url), call); },
-        [&] {
+        [&](int) {
           const auto hosts = client.statistics().hosts;
           return !hosts.empty() && hosts.begin()->second.open == 1;
         });
@@ -125,28 +114,28 @@ TEST_F(CancelTest, in_the_tls_handshake) {
   ScriptedServer server(std::move(tls));
   Client client(quick());
   stops([&](const CallOptions& call) { client.send(get(server.url("/a")), call); },
-        [&] { return server.connections() == 1; });
+        [&](int round) { return server.connections() == round; });
   handshake.open();
 }
 
 TEST_F(CancelTest, before_the_first_byte) {
   Client client(quick());
   server_.on("/a", script().read_body().stall());
-  const auto asked = [&] { return server_.requests("/a").size() == 1; };
-  stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); }, asked);
+  stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); },
+        [&](int round) { return asked_for_a() == round; });
 }
 
 TEST_F(CancelTest, in_the_body) {
   Client client(quick());
   server_.on("/a", script().bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").stall());
-  std::atomic<bool> reading{false};
+  std::atomic<int> reading{0};
   stops(
       [&](const CallOptions& call) {
         const auto body = client.open(get(server_.url("/a")), call);
-        reading = true;
+        ++reading;
         read_all(*body);
       },
-      [&] { return reading.load(); });
+      [&](int round) { return reading == round; });
 }
 
 TEST_F(CancelTest, in_the_upload) {
@@ -154,14 +143,16 @@ TEST_F(CancelTest, in_the_upload) {
   server_.on("/a", script().stall());
   stops(
       [&](const CallOptions& call) { client.send(put(server_.url("/a"), std::string(64 << 20, 'x')), call); },
-      [&] { return server_.requests("/a").size() == 1; });
+      [&](int round) { return asked_for_a() == round; });
 }
 
 TEST_F(CancelTest, in_backoff) {
   Client client(quick());
   server_.on("/a", respond(503, {{"Retry-After", "50"}}));
   stops([&](const CallOptions& call) { client.send(get(server_.url("/a")), call); },
-        [&] { return client.statistics().retries_by_class["transient"] == 1; });
+        [&](int round) {
+          return client.statistics().retries_by_class["transient"] == static_cast<std::uint64_t>(round);
+        });
 }
 
 TEST_F(CancelTest, waiting_for_the_budget) {
@@ -171,13 +162,13 @@ TEST_F(CancelTest, waiting_for_the_budget) {
   ASSERT_TRUE(all);
   Client client(options);
   server_.on("/a", respond(200));
-  std::atomic<bool> opening{false};
+  std::atomic<int> opening{0};
   stops(
       [&](const CallOptions& call) {
-        opening = true;
+        ++opening;
         client.open(get(server_.url("/a")), call);
       },
-      [&] { return opening.load(); });
+      [&](int round) { return opening == round; });
   EXPECT_EQ(server_.connections(), 0);
 }
 
@@ -186,12 +177,12 @@ class HangingPolicy : public AttemptPolicy {
  public:
   void prepare(Request&, Ready ready) override {
     ready_ = std::move(ready);
-    asked = true;
+    ++asked;
   }
   Verdict judge(const Attempt&) override { return Verdict::accept(); }
   // The answer holds the exchange, which holds this policy.
   void forget() { ready_ = nullptr; }
-  std::atomic<bool> asked{false};
+  std::atomic<int> asked{0};
 
  private:
   Ready ready_;
@@ -205,7 +196,7 @@ TEST_F(CancelTest, while_the_policy_prepares) {
         call.policy = policy;
         client.send(get(server_.url("/a")), call);
       },
-      [&] { return policy->asked.load(); });
+      [&](int round) { return policy->asked == round; });
   policy->forget();
 }
 

@@ -1,4 +1,5 @@
 // Redirects, retries, framing and proxies, end to end against a server that lies on demand.
+#include <future>
 #include <string>
 #include <thread>
 
@@ -118,6 +119,26 @@ TEST_F(FetchFaults, a_short_retry_after_is_waited_and_the_call_succeeds) {
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(client_.send(get(server_.url("/a"))).attempts, 2);
   EXPECT_GE(std::chrono::steady_clock::now() - begin, 990ms);
+}
+
+TEST_F(FetchFaults, amazons_hint_in_milliseconds_is_waited_and_no_longer_than_five_seconds) {
+  server_.on("/a", {test::respond(503, {{"x-amz-retry-after", "400"}, {"Retry-After", "3600"}}),
+                    test::respond(200, {}, "x")});
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(client_.send(get(server_.url("/a"))).attempts, 2);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 399ms);
+
+  ClientOptions options = quick();
+  const auto clock = std::make_shared<ManualClock>();
+  options.clock = clock;
+  Client client(options);
+  server_.on("/long", {test::respond(503, {{"x-amz-retry-after", "3600000"}}), test::respond(200, {}, "x")});
+  auto answer = std::async(std::launch::async, [&] { return client.send(get(server_.url("/long"))); });
+  while (client.statistics().retries_by_class["transient"] == 0) std::this_thread::sleep_for(1ms);
+  clock->advance(4'990ms);
+  EXPECT_EQ(answer.wait_for(200ms), std::future_status::timeout);
+  clock->advance(60ms);  // the jitter of a first transient retry is 50 ms at most
+  EXPECT_EQ(answer.get().attempts, 2);
 }
 
 TEST_F(FetchFaults, content_encoding_is_left_alone) {

@@ -85,6 +85,35 @@ TEST_F(ResumeTest, a_412_is_changed) {
   EXPECT_EQ(broken_then(respond(412)).facts().code, code::kChanged);
 }
 
+// Chunked, and cut after its last byte but before its last chunk: only the 416 tells that there is no more.
+TEST_F(ResumeTest, a_416_that_names_what_is_there_already_is_the_end) {
+  const Script cut = script()
+                         .bytes(
+                             "HTTP/1.1 200 OK\r\nETag: \"first\"\r\nTransfer-Encoding: chunked\r\n\r\n"
+                             "5\r\nhello\r\n")
+                         .close();
+  server_.on("/a", {cut, respond(416, {{"Content-Range", "bytes */5"}})});
+  const auto body = open();
+  EXPECT_EQ(read_all(*body), "hello");
+  EXPECT_EQ(body->resumes(), 1);
+  EXPECT_EQ(server_.requests("/a").at(1).headers.get("range"), "bytes=5-");
+  EXPECT_EQ(server_.requests("/a").at(1).headers.get("if-range"), "\"first\"");
+}
+
+TEST_F(ResumeTest, a_416_that_names_another_size_is_changed) {
+  for (const char* range : {"bytes */299999", "bytes */2000000"}) {
+    const Error error = broken_then(respond(416, {{"Content-Range", range}}));
+    EXPECT_EQ(error.kind(), Kind::conflict) << range << ": " << error.what();
+    EXPECT_EQ(error.facts().code, code::kChanged) << range;
+  }
+  EXPECT_EQ(broken_then(respond(416)).facts().code, code::kChanged);
+}
+
+TEST_F(ResumeTest, a_416_that_names_no_size_is_corrupt) {
+  for (const char* range : {"bytes */*", "bytes 0-1/2", "soon"})
+    EXPECT_EQ(broken_then(respond(416, {{"Content-Range", range}})).kind(), Kind::corrupt) << range;
+}
+
 TEST_F(ResumeTest, a_206_without_content_range_is_corrupt) {
   EXPECT_EQ(broken_then(respond(206, {{"ETag", "\"first\""}}, "lies")).kind(), Kind::corrupt);
 }

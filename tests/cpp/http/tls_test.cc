@@ -1,5 +1,8 @@
 // TLS: only a certificate for this host, now, by an authority we trust.
 #include <atomic>
+#include <cstdlib>
+#include <optional>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -13,6 +16,23 @@ namespace {
 
 using namespace penstock::test;
 using namespace std::chrono_literals;
+
+// A variable of the environment, set or (null) unset while this lives, then as it was.
+class EnvironmentVariable {
+ public:
+  EnvironmentVariable(const char* name, const char* value) : name_(name) {
+    if (const char* former = std::getenv(name)) former_ = former;
+    set(value);
+  }
+  ~EnvironmentVariable() { set(former_ ? former_->c_str() : nullptr); }
+  EnvironmentVariable(const EnvironmentVariable&) = delete;
+  EnvironmentVariable& operator=(const EnvironmentVariable&) = delete;
+
+ private:
+  void set(const char* value) { value ? ::setenv(name_, value, 1) : ::unsetenv(name_); }
+  const char* name_;
+  std::optional<std::string> former_;
+};
 
 class Tls : public ::testing::Test {
  protected:
@@ -66,6 +86,32 @@ TEST_F(Tls, a_self_signed_certificate_is_refused) {
 
 TEST_F(Tls, an_authority_outside_the_bundle_is_refused) {
   expect_refused(CertificateAuthority().issue(), trusting());
+}
+
+TEST_F(Tls, the_environment_names_a_bundle_and_amazons_variable_comes_first) {
+  ScriptedServer server(with(authority_.issue()));
+  server.otherwise(test::respond(200, {}, "hello"));
+  const TextFile other(CertificateAuthority().pem());
+  const auto trusted = [&](const char* aws, const char* openssl) {
+    const EnvironmentVariable first("AWS_CA_BUNDLE", aws), second("SSL_CERT_FILE", openssl);
+    Client client(quick());
+    return !error_from([&] { client.send(get(server.url("/"))); });
+  };
+  EXPECT_FALSE(trusted(nullptr, nullptr));
+  EXPECT_TRUE(trusted(bundle_.path().c_str(), nullptr));
+  EXPECT_TRUE(trusted(nullptr, bundle_.path().c_str()));
+  EXPECT_TRUE(trusted("", bundle_.path().c_str()));
+  EXPECT_TRUE(trusted(bundle_.path().c_str(), other.path().c_str()));
+  EXPECT_FALSE(trusted(other.path().c_str(), bundle_.path().c_str()));
+}
+
+TEST_F(Tls, a_bundle_given_comes_before_the_environments) {
+  const TextFile other(CertificateAuthority().pem());
+  const EnvironmentVariable wrong("AWS_CA_BUNDLE", other.path().c_str());
+  ScriptedServer server(with(authority_.issue()));
+  server.otherwise(test::respond(200, {}, "hello"));
+  Client client(trusting());
+  EXPECT_EQ(client.send(get(server.url("/"))).body, "hello");
 }
 
 TEST_F(Tls, skipping_the_check_works_and_warns) {
