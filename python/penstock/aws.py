@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock import _core
-from penstock.stores import pairs
+from penstock.fields import joined, pairs
 from penstock.streams import call
 from penstock.units import span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from typing_extensions import Buffer
 
+    from penstock.fields import Fields
     from penstock.units import Span
-
-    Fields = Mapping[str, str] | Iterable[tuple[str, str]] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,14 +145,6 @@ def find_credentials(profile: str | None = None) -> tuple[str, str]:
     """Where the chain finds credentials and the masked key: ``("environment", "AKIA***")``."""
     found = _core.find_credentials({"profile": profile}, call("30s"))
     return found.source, _core.mask(found.access_key_id)
-
-
-def joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Fields as a dict; values of a repeated name joined by a comma, as RFC 9110 allows."""
-    out: dict[str, str] = {}
-    for name, value in fields:
-        out[name] = f"{out[name]},{value}" if name in out else value
-    return out
 
 
 def _to_core(credentials: Any) -> _core.Credentials:

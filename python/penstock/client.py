@@ -98,5 +98,10 @@ class Client:
         return display.line("Client", **self._options)
 
 
+def native_client(client: Client | None) -> _core.Client | None:
+    """The core's client behind ours."""
+    return None if client is None else client._native
+
+
 def _remade(options: dict[str, Any]) -> Client:
     return Client(**options)

@@ -177,3 +177,8 @@ class Range:
         if start < 0 or (stop is not None and stop <= start):
             raise ValueError(f"not a range of bytes: {value}")
         return cls(first=start, last=None if stop is None else stop - 1)
+
+
+def as_tuple(asked: Range | None) -> tuple[int | None, int | None, int | None] | None:
+    """A range as the core takes it."""
+    return None if asked is None else (asked.first, asked.last, asked.suffix)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from penstock.objects import Progress
 
+    ProgressLike = bool | Callable[[Progress], object] | None
+
 WIDTH = 24
 
 
@@ -70,7 +72,7 @@ def line(progress: Progress) -> str:
 
 
 @contextmanager
-def reporter(progress: bool | Callable[[Progress], object] | None, name: str) -> Iterator[Rated | None]:
+def reporter(progress: ProgressLike, name: str) -> Iterator[Rated | None]:
     """What the core calls for a ``progress=`` argument; the bar is closed at the end."""
     if progress is None or progress is False:
         yield None

@@ -1,7 +1,6 @@
 """Sources, stages and sinks: ``Source -> stages -> Sink``, then one ``finish()``.
 
-A source is an iterator of ``bytes`` and a context manager. A stage wraps anything source-like and is a
-source;
+A source is an iterator of ``bytes`` and a context manager. A stage wraps anything source-like and is a source;
 reading the last one pulls the bytes through all of them.
 
 >>> with penstock.Sha256(penstock.Limit(b"hello world", "1KiB")) as hashed:
@@ -39,8 +38,7 @@ class Source:
     """Where bytes come from. Wraps whatever is source-like; see :data:`TAKEN`.
 
     Iterating gives ``bytes`` of up to 256 KiB as they come; ``read(n)`` gives exactly n until the end.
-    Leaving the
-    ``with`` block closes what is underneath. One thread at a time.
+    Leaving the ``with`` block closes what is underneath. One thread at a time.
     """
 
     def __init__(self, data: Any) -> None:
@@ -187,8 +185,7 @@ class Sink:
 
     As a context manager it finishes when the block is left normally (``receipt`` then holds what finish()
     returned) and aborts when an exception leaves it. One that is dropped unfinished aborts. Nothing is
-    visible
-    before finish() returns.
+    visible before finish() returns.
     """
 
     receipt: Receipt | None = None

@@ -1,8 +1,7 @@
 """The async twins: the same names as in penstock, awaited.
 
-Native work runs on worker threads and completes futures of the running loop, one wake-up a batch. Cancelling
-a task
-stops its job within 200 ms; if publishing had begun, the CancelledError's ``__cause__`` is InDoubt.
+Native work runs on worker threads and completes futures of the running loop, one wake-up a batch. Cancelling a
+task stops its job within 200 ms; if publishing had begun, the CancelledError's ``__cause__`` is InDoubt.
 """
 
 from penstock.aio import files

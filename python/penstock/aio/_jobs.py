@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.streams import call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from penstock import _core
     from penstock.units import Span
@@ -68,3 +69,14 @@ def told_call(
     told = Told(report)
     told.call = call(deadline, told)
     return told.call, told
+
+
+@contextmanager
+def raising_of(told: Told | None) -> Iterator[None]:
+    """Raises what the progress callable raised in place of the error that stopping for it became."""
+    try:
+        yield
+    except Exception as error:
+        if told is not None and told.raised is not None:
+            raise told.raised from error
+        raise

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
-from penstock import files as sync
-from penstock.aio._jobs import done, loop, told_call
-from penstock.files import FileResult, FileTask
+from penstock.aio._jobs import done, loop, raising_of, told_call
+from penstock.client import native_client
+from penstock.files import MAX_BYTES, FileResult, FileTask
+from penstock.files.many import native_batch
+from penstock.files.single import fetch_task
+from penstock.files.task import to_core
 from penstock.progress import reporter
 from penstock.stores import native_store
 from penstock.units import size
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from penstock.client import Client
     from penstock.objects import Receipt
-    from penstock.stores import ProgressLike
+    from penstock.progress import ProgressLike
     from penstock.units import Size, Span
 
 __all__ = ["FileResult", "FileTask", "fetch", "fetch_many", "process"]
@@ -32,7 +35,7 @@ async def fetch(
     key: str | None = None,
     sha256: str | None = None,
     checksum: str | None = None,
-    max_bytes: Size = sync.MAX_BYTES,
+    max_bytes: Size = MAX_BYTES,
     expected_bytes: int | None = None,
     progress: ProgressLike = None,
     deadline: Span | None = None,
@@ -42,7 +45,7 @@ async def fetch(
     **task: Any,
 ) -> Receipt:
     """As penstock.fetch."""
-    store, made = sync.fetch_task(
+    store, made = fetch_task(
         url,
         to,
         key,
@@ -55,15 +58,9 @@ async def fetch(
     )
     with reporter(progress, made.key) as report:
         on, told = told_call(deadline, report)
-        job = _core.fetch(
-            sync.to_core(made), native_store(store), on, sync.native_client(client), guard, loop()
-        )
-        try:
+        job = _core.fetch(to_core(made), native_store(store), on, native_client(client), guard, loop())
+        with raising_of(told):
             return await done(job, on.stop)
-        except Exception as error:
-            if told is not None and told.raised is not None:
-                raise told.raised from error
-            raise
 
 
 async def process(
@@ -77,9 +74,7 @@ async def process(
     """As penstock.files.process."""
     with reporter(progress, task.task_id) as report:
         on, told = told_call(None, report)
-        job = _core.process(
-            sync.to_core(task), native_store(to), on, sync.native_client(client), guard, loop()
-        )
+        job = _core.process(to_core(task), native_store(to), on, native_client(client), guard, loop())
         result = await done(job, on.stop)
     if told is not None and told.raised is not None:
         raise told.raised
@@ -102,7 +97,7 @@ class fetch_many(AsyncIterator[FileResult]):
         client: Client | None = None,
     ) -> None:
         taken = _from_loop(tasks, loop()) if isinstance(tasks, AsyncIterable) else tasks
-        self._batch = sync.batch(taken, to, jobs, ordered, budget, progress, guard, client)
+        self._batch = native_batch(taken, to, jobs, ordered, budget, progress, guard, client)
         self._over = False
 
     async def __anext__(self) -> FileResult:

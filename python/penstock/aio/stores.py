@@ -17,10 +17,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock import stores as sync
-from penstock.aio._jobs import done, loop, told_call
+from penstock.aio._jobs import done, loop, raising_of, told_call
 from penstock.aio.streams import Sink, Source, fed, native_source
-from penstock.objects import Range
+from penstock.fields import pairs
+from penstock.objects import Range, as_tuple
 from penstock.progress import reporter
+from penstock.stores.object_store import LIST_PAGE
+from penstock.stores.options import write_options
 from penstock.streams import call, is_buffer
 from penstock.units import span
 
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 
     from penstock import _core
     from penstock.objects import ObjectMeta, Receipt, RemoveReport
-    from penstock.stores import ProgressLike, StoreProtocol
+    from penstock.progress import ProgressLike
+    from penstock.stores import StoreProtocol
     from penstock.units import Span
 
 
@@ -81,7 +85,7 @@ class ObjectStore:
     ) -> GetResult:
         on = call(deadline)
         asked = None if range is None else Range.of(range)
-        job = self._native.get(key, sync.as_tuple(asked), if_match, version, on, loop())
+        job = self._native.get(key, as_tuple(asked), if_match, version, on, loop())
         native, meta = await done(job, on.stop)
         result = GetResult._of(native)
         result.meta, result.range = meta, asked
@@ -97,31 +101,25 @@ class ObjectStore:
         **options: Any,
     ) -> Receipt:
         """As penstock.ObjectStore.put; ``data`` may also be an async iterator. Leave a buffer as it is."""
-        chosen = sync.write_options(options)
+        chosen = write_options(options)
         with reporter(progress, key) as report:
             on, told = told_call(deadline, report)
             if is_buffer(data) and report is None:
                 return await done(self._native.put_bytes(key, data, chosen, on, loop()), on.stop)
             source, feed = native_source(data)
-            try:
+            with raising_of(told):
                 return await fed(feed, self._native.put_source(key, source, chosen, on, loop()), on.stop)
-            except Exception as error:
-                if told is not None and told.raised is not None:
-                    raise told.raised from error
-                raise
 
     async def open_writer(self, key: str, *, deadline: Span | None = None, **options: Any) -> Sink:
         on = call(deadline)
-        return Sink(
-            await done(self._native.open_writer(key, sync.write_options(options), on, loop()), on.stop)
-        )
+        return Sink(await done(self._native.open_writer(key, write_options(options), on, loop()), on.stop))
 
     async def list(
         self, prefix: str = "", *, start_after: str = "", deadline: Span | None = None
     ) -> AsyncIterator[ObjectMeta]:
         on = call(deadline)
         listing = await done(self._native.list(prefix, start_after, on, loop()), on.stop)
-        while page := await done(listing.page(sync.LIST_PAGE, loop()), on.stop):
+        while page := await done(listing.page(LIST_PAGE, loop()), on.stop):
             for meta in page:
                 yield meta
 
@@ -137,17 +135,13 @@ class ObjectStore:
         self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any
     ) -> Receipt:
         on = call(deadline)
-        return await done(
-            self._native.copy(from_key, to_key, sync.write_options(options), on, loop()), on.stop
-        )
+        return await done(self._native.copy(from_key, to_key, write_options(options), on, loop()), on.stop)
 
     async def move(
         self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any
     ) -> Receipt:
         on = call(deadline)
-        return await done(
-            self._native.move(from_key, to_key, sync.write_options(options), on, loop()), on.stop
-        )
+        return await done(self._native.move(from_key, to_key, write_options(options), on, loop()), on.stop)
 
     def with_bucket(self, bucket: str) -> ObjectStore:
         return ObjectStore(self.sync.with_bucket(bucket))
@@ -202,7 +196,7 @@ class S3Store(ObjectStore):
     ) -> str:
         on = call(deadline)
         job = self.sync._native.presign(
-            method, key, int(span(expires)), sync.pairs(headers), sync.pairs(query), on, loop()
+            method, key, int(span(expires)), pairs(headers), pairs(query), on, loop()
         )
         return await done(job, on.stop)
 

@@ -1,0 +1,121 @@
+"""Many files at once; a failure is a result and stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from penstock import _core, display
+from penstock.client import native_client
+from penstock.files.result import FileResult
+from penstock.files.task import to_core
+from penstock.progress import Rated
+from penstock.stores import native_store
+from penstock.streams import call
+from penstock.units import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from penstock.client import Client
+    from penstock.files.task import FileTask
+    from penstock.objects import Progress
+    from penstock.progress import ProgressLike
+    from penstock.stores import ObjectStore, StoreProtocol
+    from penstock.units import Size
+
+
+class fetch_many(Iterator[FileResult]):
+    """Run many tasks; iterate their results as they complete.
+
+    Args:
+        tasks: FileTasks, perhaps without end: at most 2 x jobs are taken ahead.
+        to: The store; a task's ``bucket`` goes to ``with_bucket``.
+        jobs: Transfers at once, 1 to 256.
+        ordered: Results in the order of the tasks.
+        budget: Memory for all transfers together; else the process's Budget.
+        progress: A callable that receives a Progress with its ``task_id``, or True for a line a file.
+        guard: As for fetch().
+        client: As for fetch().
+    One task's failure is its result and touches no other. Leaving the block, or close(), cancels the rest within
+    200 ms; nothing of them becomes visible.
+
+    >>> tasks = [penstock.files.FileTask(task_id=str(n), job_id="j", url=server.url("/a.csv"), file_name="a",
+    ...     key=f"k{n}") for n in range(3)]
+    >>> with penstock.files.fetch_many(tasks, penstock.MemoryStore(), jobs=2) as results:
+    ...     sorted(result.task_id for result in results)
+    ['0', '1', '2']
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[FileTask],
+        to: ObjectStore | StoreProtocol,
+        *,
+        jobs: int = 16,
+        ordered: bool = False,
+        budget: Size | None = None,
+        progress: ProgressLike = None,
+        guard: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        self._batch = native_batch(tasks, to, jobs, ordered, budget, progress, guard, client)
+        self._over = False
+
+    def __next__(self) -> FileResult:
+        result = None if self._over else self._batch.next()
+        if result is None:
+            self._over = True
+            raise StopIteration
+        return result
+
+    def close(self) -> None:
+        """Cancel what runs and take no more tasks."""
+        self._over = True
+        self._batch.cancel()
+
+    def __enter__(self) -> fetch_many:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def native_batch(
+    tasks: Iterable[FileTask],
+    to: ObjectStore | StoreProtocol,
+    jobs: int,
+    ordered: bool,
+    budget: Size | None,
+    progress: ProgressLike,
+    guard: str | None,
+    client: Client | None,
+) -> _core.Batch:
+    """The native batch for the arguments of fetch_many()."""
+    limit = None if budget is None else size(budget)
+    records = (to_core(task) for task in tasks)
+    return _core.Batch(
+        records,
+        native_store(to),
+        jobs,
+        ordered,
+        limit,
+        _progress_of(progress),
+        native_client(client),
+        guard,
+        call(),
+    )
+
+
+def _progress_of(progress: ProgressLike) -> Callable[[str], Rated] | None:
+    if progress is None or progress is False:
+        return None
+    tell = _print_ends if progress is True else progress
+    return lambda task_id: Rated(tell, task_id)
+
+
+def _print_ends(progress: Progress) -> None:
+    if progress.state in {"completed", "failed", "cancelled"}:
+        import sys
+
+        print(f"{progress.task_id}: {progress.state}, {display.size(progress.bytes_done)}", file=sys.stderr)
