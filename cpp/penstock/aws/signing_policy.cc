@@ -63,6 +63,8 @@ class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from
 
   void prepare(http::Request& request, Ready ready) override;
   Verdict judge(const Attempt& attempt) override;
+  // The token and the signature are in the request.
+  std::vector<std::string> secrets() const override { return {used_.secret_access_key}; }
 
  private:
   void sign_with(http::Request& request, const Loaded& loaded, const Ready& ready);

@@ -40,7 +40,7 @@ bool names_whole_line(std::string_view canonical_name) {
 }
 
 // Too much hidden is a poorer message; too little is a leak.
-bool names_secret(std::string_view canonical_name) {
+bool is_secret_name(std::string_view canonical_name) {
   constexpr std::array kParts = {"signature", "credential",  "token",  "secret",     "password",
                                  "passwd",    "accesskeyid", "apikey", "customerkey"};
   return names_whole_line(canonical_name) || canonical_name == "sig" ||
@@ -163,9 +163,9 @@ void take_word(std::string_view& text, Line& line) {
 
   const std::string known = canonical(name);
   const bool bearer = known == "bearer" && text.starts_with(' ');
-  const auto between = bearer                ? text.substr(0, 1)
-                       : names_secret(known) ? separator(text)
-                                             : std::string_view{};
+  const auto between = bearer                  ? text.substr(0, 1)
+                       : is_secret_name(known) ? separator(text)
+                                               : std::string_view{};
   if (between.empty()) return;
   line.add_visible(between);
   text.remove_prefix(between.size());
@@ -175,6 +175,10 @@ void take_word(std::string_view& text, Line& line) {
 }
 
 }  // namespace
+
+bool names_secret(std::string_view name) {
+  return is_secret_name(canonical(name));
+}
 
 std::string redact_url(std::string_view url) {
   const auto end = std::min(url.find_first_of("?#"), url.size());

@@ -15,6 +15,9 @@ std::string redact_url(std::string_view url);
 // visible.
 std::string redact_text(std::string_view text, std::size_t max_bytes = 1024);
 
+// Whether a header, query field or variable of this name holds a secret.
+bool names_secret(std::string_view name);
+
 // "AKIA***" : enough to recognise a key by, not to use it.
 std::string mask(std::string_view secret);
 

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace penstock::http {
@@ -18,18 +19,33 @@ std::uint16_t local_port_of(int fd) {
   return 0;
 }
 
+// 0: not open.
+std::uint64_t inode_of(int fd) noexcept {
+  struct stat status{};
+  return ::fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
 }  // namespace
 
 void Connections::opened(int fd, const std::string& origin) {
-  sockets_[fd] = Socket{.origin = origin, .idle_until = {}};
-  const auto free = std::find(table_.begin(), table_.end(), 0);
-  if (free != table_.end()) *free = fd + 1;
+  forget(fd);  // what had this number was closed in silence
+  const std::uint64_t inode = inode_of(fd);
+  sockets_[fd] = Socket{.origin = origin, .inode = inode, .idle_until = {}};
+  const auto free = std::find_if(table_.begin(), table_.end(), [](const Entry& e) { return e.number == 0; });
+  if (free == table_.end()) return;
+  free->inode = inode;
+  free->number = fd + 1;
 }
 
 void Connections::closed(int fd) {
-  sockets_.erase(fd);
-  const auto entry = std::find(table_.begin(), table_.end(), fd + 1);
-  if (entry != table_.end()) *entry = 0;
+  forget(fd);
+}
+
+void Connections::forget(int fd) {
+  if (sockets_.erase(fd) == 0) return;
+  const auto entry =
+      std::find_if(table_.begin(), table_.end(), [&](const Entry& e) { return e.number == fd + 1; });
+  if (entry != table_.end()) entry->number = 0;
 }
 
 void Connections::taken(std::uint16_t local_port) {
@@ -48,7 +64,7 @@ void Connections::idle(int fd, SteadyTime until) {
 void Connections::shut_idle(SteadyTime now) {
   for (auto& [fd, socket] : sockets_) {
     if (socket.shut || !socket.idle_until || now < *socket.idle_until) continue;
-    ::shutdown(fd, SHUT_RDWR);
+    if (inode_of(fd) == socket.inode) ::shutdown(fd, SHUT_RDWR);
     socket.shut = true;
   }
 }
@@ -65,7 +81,7 @@ std::optional<SteadyTime> Connections::next_expiry() const {
 std::map<std::string, Connections::Count> Connections::counts() const {
   std::map<std::string, Count> counts;
   for (const auto& [fd, socket] : sockets_) {
-    if (socket.shut) continue;
+    if (socket.shut || inode_of(fd) != socket.inode) continue;
     ++counts[socket.origin].open;
     if (socket.idle_until) ++counts[socket.origin].idle;
   }
@@ -73,8 +89,9 @@ std::map<std::string, Connections::Count> Connections::counts() const {
 }
 
 void Connections::abandon() noexcept {
-  for (auto& entry : table_) {
-    if (const int fd = entry.exchange(0) - 1; fd >= 0) ::close(fd);
+  for (Entry& entry : table_) {
+    const int fd = entry.number.exchange(0) - 1;
+    if (fd >= 0 && inode_of(fd) == entry.inode) ::close(fd);
   }
 }
 

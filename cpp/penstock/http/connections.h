@@ -1,6 +1,10 @@
 // The sockets libcurl holds for one client: counted by origin, shut when idle too long, closed in a forked
 // child.
 //
+// libcurl 7.88 closes a socket that never came to be connected (a timeout, a cut) without telling: its number
+// may then be another file's. So each entry knows its socket's inode, and one whose number has another is
+// nobody's.
+//
 // Threads: the I/O thread only, but abandon(), which a forked child calls: there no other thread exists, and
 //          whatever lock one held at the fork stays locked. So the numbers also stand in a table of atomics.
 #pragma once
@@ -39,13 +43,19 @@ class Connections {
  private:
   struct Socket {
     std::string origin;
+    std::uint64_t inode = 0;
     std::optional<SteadyTime> idle_until;
     std::uint16_t local_port = 0;
     bool shut = false;
   };
+  struct Entry {
+    std::atomic<int> number{0};  // fd + 1, 0 for free
+    std::atomic<std::uint64_t> inode{0};
+  };
   static constexpr std::size_t kTable = 4096;
+  void forget(int fd);
   std::unordered_map<int, Socket> sockets_;
-  std::array<std::atomic<int>, kTable> table_{};  // fd + 1, 0 for free
+  std::array<Entry, kTable> table_{};
 };
 
 }  // namespace penstock::http

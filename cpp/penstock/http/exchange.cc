@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "penstock/base/hide.h"
 #include "penstock/base/redact.h"
 #include "penstock/http/fault.h"
 #include "penstock/http/proxy.h"
@@ -310,6 +311,7 @@ bool Exchange::followed() {
       redirected(sent_, try_->head().status(), try_->head().headers(), redirects_, options_.max_redirects);
   if (!next) return false;
   ++redirects_;
+  left_behind_ = secrets();  // a Location may hold them
   asked_ = std::move(*next);
   --spent_;
   prepare();
@@ -427,7 +429,7 @@ void Exchange::succeed() {
 }
 
 void Exchange::fail(Error error) {
-  error = decorated(std::move(error));
+  error = hide(decorated(std::move(error)), secrets());
   count_failure(error);
   end(std::move(error));
 }
@@ -441,6 +443,16 @@ Error Exchange::decorated(Error error) const {
   if (delivery_) facts.bytes_done = delivery_->delivered();
   if (!facts.cause && attempts_ > 1) facts.cause = first_failure_;
   return error;
+}
+
+std::vector<std::string> Exchange::secrets() const {
+  if (state_ == State::preparing) return {};  // the policy may write to them, and nobody has heard them yet
+  std::vector<std::string> all = policy_->secrets();
+  for (const auto& more : {secret_values(asked_), secret_values(sent_), left_behind_})
+    all.insert(all.end(), more.begin(), more.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
 }
 
 void Exchange::end(Outcome outcome) {

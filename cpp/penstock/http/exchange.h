@@ -65,6 +65,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   void cancelled();
   void deadline_passed();
   Error decorated(Error error) const;
+  std::vector<std::string> secrets() const;
   Wire wire() const;
   Try::Limits limits() const;
   void count_failure(const Error& error);
@@ -91,6 +92,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   SteadyTime queued_at_{};
   std::optional<Engine::TimerId> backoff_timer_, deadline_timer_;
   std::shared_ptr<const Error> first_failure_;
+  std::vector<std::string> left_behind_;  // secrets of hops before this one
   std::optional<std::stop_callback<std::function<void()>>> on_stop_;
 };
 

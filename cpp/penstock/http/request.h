@@ -75,6 +75,10 @@ struct Verdict {
   static Verdict accept() { return {}; }
 };
 
+// The values in a request that no error may show, whoever echoes them: of Authorization, Cookie and their
+// like, of the headers its caller marked, of the query fields that sign.
+std::vector<std::string> secret_values(const Request& request);
+
 // Shapes a request before each try and judges each try. Lives on the I/O thread: never blocks.
 class AttemptPolicy {
  public:
@@ -83,6 +87,9 @@ class AttemptPolicy {
   virtual ~AttemptPolicy() = default;
   virtual void prepare(Request& request, Ready ready) = 0;  // `request` lives until `ready` is called
   virtual Verdict judge(const Attempt& attempt) = 0;
+  // What it prepared with and no error may show, beside what the request itself carries. Not called while it
+  // prepares.
+  virtual std::vector<std::string> secrets() const { return {}; }
 };
 
 // Statuses and transport only; 2xx is accepted, the rest becomes an Error by s3.md section 10.

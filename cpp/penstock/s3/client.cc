@@ -43,6 +43,8 @@ class TracingPolicy : public http::AttemptPolicy {
     return verdict;
   }
 
+  std::vector<std::string> secrets() const override { return inner_->secrets(); }
+
  private:
   static bool effect_unknown(const http::Attempt& attempt, const http::Verdict& verdict) {
     if (verdict.action == http::Verdict::Action::accept || !attempt.may_have_arrived) return false;
@@ -273,6 +275,11 @@ std::string Client::presign(const std::string& method, std::string_view full_key
   input.region = at.region;
   input.now = server_now();
   return aws::presign(input, credentials_->wait(call), expires);
+}
+
+std::vector<std::string> Client::secrets(const Call& call) const {
+  const aws::Credentials used = credentials_->wait(call);
+  return {used.secret_access_key, used.session_token};
 }
 
 WallTime Client::server_now() const {

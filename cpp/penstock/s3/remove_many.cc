@@ -8,6 +8,7 @@
 
 #include "penstock/aws/signing_policy.h"
 #include "penstock/base/backoff.h"
+#include "penstock/base/hide.h"
 #include "penstock/base/redact.h"
 #include "penstock/base/wait.h"
 #include "penstock/s3/verbs.h"
@@ -136,14 +137,15 @@ class Removal {
     const bool denied = failure.code == "AccessDenied";
     const Kind kind = denied ? Kind::denied : aws::classify_code(failure.code) ? Kind::lost : Kind::refused;
     const std::string subject = client_->location(failure.key);
-    return Error{kind,
-                 subject + " was not removed: " + redact_text(failure.code, 128) + ": " +
-                     redact_text(failure.message, 512),
-                 {.side = Side::sink,
-                  .doing = "remove",
-                  .subject = subject,
-                  .code = redact_text(failure.code, 128),
-                  .attempts = attempts}};
+    Error error{kind,
+                subject + " was not removed: " + redact_text(failure.code, 128) + ": " +
+                    redact_text(failure.message, 512),
+                {.side = Side::sink,
+                 .doing = "remove",
+                 .subject = subject,
+                 .code = redact_text(failure.code, 128),
+                 .attempts = attempts}};
+    return hide(std::move(error), client_->secrets(call_));
   }
 
   void fail(const std::string& full, Error error) {

@@ -9,6 +9,7 @@
 #include "penstock/s3/reader.h"
 #include "penstock/s3/remove_many.h"
 #include "penstock/s3/writer.h"
+#include "penstock/streams/memory.h"
 
 namespace penstock::s3 {
 namespace {
@@ -81,6 +82,10 @@ Receipt S3Store::put(std::string_view key, Bytes bytes, const store::WriteOption
   Client& s3 = *state_->client;
   store::WriteOptions sized = options;
   if (!sized.length) sized.length = bytes.size();
+  if (call.progress) {
+    MemorySource source{bytes};
+    return put(key, source, sized, call);
+  }
   const auto once = [&] {
     return ObjectWriter{state_->client, s3.full_key(key), sized, s3.with_deadline(call)}.put(bytes);
   };

@@ -7,6 +7,7 @@
 
 #include "penstock/base/redact.h"
 #include "penstock/streams/memory.h"
+#include "penstock/streams/stages.h"
 
 namespace penstock::store {
 namespace {
@@ -75,9 +76,24 @@ ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
 
 Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOptions& options,
                          const Call& call) {
-  auto writer = open_writer(key, options, call);
-  writer->write_from(source);
-  return writer->finish();
+  const auto total = source.remaining();
+  Meter metered{source, call.progress};
+  Count counted{metered};
+  const auto tell = [&](TransferState state) {
+    if (call.progress)
+      call.progress->report({.state = state, .bytes_done = counted.bytes(), .bytes_total = total});
+  };
+  try {
+    auto writer = open_writer(key, options, call);
+    writer->write_from(counted);
+    tell(TransferState::publishing);
+    Receipt receipt = writer->finish();
+    tell(TransferState::completed);
+    return receipt;
+  } catch (const Error& error) {
+    tell(error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed);
+    throw;
+  }
 }
 
 Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& options, const Call& call) {

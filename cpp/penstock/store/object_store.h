@@ -47,7 +47,8 @@ class ObjectStore {
   // Nothing is visible under `key` until the writer's finish() returns.
   virtual std::unique_ptr<Sink> open_writer(std::string_view key, const WriteOptions& options = {},
                                             const Call& call = {}) = 0;
-  // By default open_writer, write_from, finish.
+  // By default open_writer, write_from, finish. Tells call.progress how far the bytes are; a writer of
+  // open_writer does not, its owner knows.
   virtual Receipt put(std::string_view key, Source& source, const WriteOptions& options = {},
                       const Call& call = {});
   virtual Receipt put(std::string_view key, Bytes bytes, const WriteOptions& options = {},

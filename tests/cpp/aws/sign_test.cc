@@ -230,6 +230,16 @@ TEST(Dates, iso8601_with_fraction_and_offset) {
   EXPECT_EQ(parse_iso8601("2015-08-30T07:06:00-0530"), kNow);
 }
 
+TEST(Dates, what_the_clock_cannot_hold_is_as_far_as_it_reaches) {
+  constexpr seconds kReach{9'223'372'036};  // 2^63 ns
+  for (const auto* text : {"9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59", "2263-01-01T00:00:00Z"})
+    EXPECT_EQ(parse_iso8601(text), WallTime{kReach}) << text;
+  for (const auto* text : {"0000-01-01T00:00:00Z", "0000-01-01T00:00:00+23:59", "1677-01-01T00:00:00Z"})
+    EXPECT_EQ(parse_iso8601(text), WallTime{-kReach}) << text;
+  EXPECT_EQ(parse_iso8601("2262-04-11T23:47:16Z"), WallTime{kReach});
+  EXPECT_EQ(parse_iso8601("2262-04-11T23:47:15Z"), WallTime{kReach - seconds{1}});
+}
+
 TEST(Dates, what_is_not_a_time_is_none) {
   for (const auto* text :
        {"", "2015", "2015-08-30", "2015-08-30T12:36:00", "2015-02-30T12:36:00Z", "2015-08-30T25:00:00Z",

@@ -10,9 +10,6 @@
 #include <thread>
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "http/asking.h"
 #include "support/errors.h"
@@ -44,10 +41,11 @@ class CancelTest : public ::testing::Test {
       auto running = std::async(std::launch::async, [&] { return error_of([&] { work(options); }); });
       const auto patience = Clock::now() + kPatience;
       while (!there(round) && Clock::now() < patience) std::this_thread::sleep_for(milliseconds{1});
-      ASSERT_TRUE(there(round)) << "the state was not reached";
+      const bool reached = there(round);
       const auto asked = Clock::now();
       stop.request_stop();
       const Error error = running.get();
+      ASSERT_TRUE(reached) << "round " << round << ": the state was not reached, but " << error.message();
       const auto took = Clock::now() - asked;
       EXPECT_LT(took, kAtMost);
       EXPECT_EQ(error.kind(), Kind::cancelled) << error.message();
@@ -79,30 +77,14 @@ TEST_F(CancelTest, in_name_resolution) {
         [&](int round) { return slow.lookups() >= round; });
 }
 
-// A listener whose backlog is full leaves the next connection unanswered.
 TEST_F(CancelTest, in_connecting) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(listen(listener, 0), 0);
-  socklen_t size = sizeof address;
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  std::vector<int> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    connect(fillers.back(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-  }
+  const UnansweringPort port;
   Client client(quick());
-  const std::string url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
-  stops([&](const CallOptions& call) { client.send(get(url), call); },
+  stops([&](const CallOptions& call) { client.send(get(port.url()), call); },
         [&](int) {
           const auto hosts = client.statistics().hosts;
           return !hosts.empty() && hosts.begin()->second.open == 1;
         });
-  for (const int fd : fillers) close(fd);
-  close(listener);
 }
 
 TEST_F(CancelTest, in_the_tls_handshake) {

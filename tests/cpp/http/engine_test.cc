@@ -1,10 +1,12 @@
 #include "penstock/http/engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <string>
 #include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -107,6 +109,27 @@ TEST(Fork, the_child_gets_a_fresh_client_and_the_parent_keeps_its_own) {
   EXPECT_EQ(in_child([&] { return client.send(get(server.url("/a"))).body == "hello"; }), 0);
   EXPECT_EQ(client.send(get(server.url("/a"))).body, "hello");
   EXPECT_EQ(server.connections(), 2) << "the parent's connection served the parent only";
+}
+
+// The number of a socket that was never connected is another file's by the time of the fork.
+TEST(Fork, the_child_closes_no_file_that_is_not_the_clients) {
+  const UnansweringPort port;
+  ClientOptions options = quick();
+  options.connect = std::chrono::milliseconds{100};
+  options.max_attempts = 1;
+  Client client(options);
+  std::vector<int> ours;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(error_of([&] { client.send(get(port.url())); }).facts().code, "connect_timeout");
+    ours.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  EXPECT_EQ(client.statistics().hosts.begin()->second.open, 0);
+  EXPECT_EQ(in_child([&] {
+              client.statistics();
+              return std::all_of(ours.begin(), ours.end(), [](int fd) { return ::fcntl(fd, F_GETFD) >= 0; });
+            }),
+            0);
+  for (const int fd : ours) ::close(fd);
 }
 
 TEST(Fork, an_inherited_body_is_a_logic_error_in_the_child_and_whole_in_the_parent) {

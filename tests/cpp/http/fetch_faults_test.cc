@@ -141,6 +141,26 @@ TEST_F(FetchFaults, amazons_hint_in_milliseconds_is_waited_and_no_longer_than_fi
   EXPECT_EQ(answer.get().attempts, 2);
 }
 
+TEST_F(FetchFaults, what_the_caller_marked_secret_is_in_no_error_whoever_echoes_it) {
+  constexpr const char* kSecret = "canary/7f+3";
+  const auto answers = {
+      test::respond(403, {}, "<html>you sent canary/7f+3</html>"),
+      test::respond(403, {}, "you sent canary%2F7f%2B3"),
+      test::respond(302, {{"Location", "/echo/canary%2F7f%2B3"}}),
+      test::respond(302, {{"Location", other_.url("/echo/canary/7f+3")}}),
+      script().bytes("HTTP/1.1 200 OK\r\nContent-Length: canary/7f+3\r\n\r\n").close(),
+  };
+  for (const auto& answer : answers) {
+    server_.on("/a", answer);
+    Request request = get(server_.url("/a?X-Amz-Signature=") + kSecret,
+                          {{"Authorization", std::string("Bearer ") + kSecret}, {"X-Own", kSecret}});
+    request.secret_headers = {"X-Own"};
+    const Error error = failure(std::move(request), following());
+    EXPECT_EQ(error.message().find("canary"), std::string::npos) << error.message();
+    EXPECT_EQ(error.facts().subject.find("canary"), std::string::npos) << error.facts().subject;
+  }
+}
+
 TEST_F(FetchFaults, content_encoding_is_left_alone) {
   const std::string bytes = "\x1f\x8bnot really gzip";
   server_.on("/a", test::respond(200, {{"Content-Encoding", "gzip"}}, bytes));

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "penstock/aws/dates.h"
+#include "penstock/http/http_date.h"
 #include "penstock/s3/s3_store.h"
+#include "penstock/streams/memory.h"
 
 #include "s3/scripted_bucket.h"
 #include "support/errors.h"
@@ -241,6 +244,166 @@ TEST_F(ReadTest, MissingIsMissingWithAndWithoutABody) {
   get_says({404}, 99);
   EXPECT_EQ(error_of([&] { store.get("none"); }).kind(), Kind::missing);
   EXPECT_EQ(store.find("none"), std::nullopt);
+}
+
+TEST_F(ReadTest, AWrongRegionIsMendedOnceAndRemembered) {
+  bucket.put("k", {"hello", 5, "\"e\"", {}});
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    const std::string_view signature = asked.request.headers.get("authorization");
+    if (signature.find("/eu-west-1/s3/") != signature.npos) return std::nullopt;
+    return Reply{301, {{"x-amz-bucket-region", "eu-west-1"}}};
+  };
+  EXPECT_TRUE(store.exists("k"));
+  EXPECT_TRUE(store.exists("k"));
+  EXPECT_EQ(bucket.asked("HeadObject").size(), 3u);
+}
+
+TEST_F(ReadTest, AnETagIsOpaqueAndGoesBackVerbatim) {
+  bucket.put("k", {"hello", 5, "unquoted-word", {}});
+  const auto object = store.get("k", {.if_match = "unquoted-word"});
+  EXPECT_EQ(object->meta().etag, "unquoted-word");
+  EXPECT_EQ(bucket.asked("GetObject").at(0).request.headers.get("if-match"), "unquoted-word");
+}
+
+// A server whose clock is a day off, and that says so as S3 does: in the body, or to a HEAD in Date alone.
+TEST_F(ReadTest, AClockADayOffIsMendedInOneRetryAndRemembered) {
+  for (const auto off : {std::chrono::hours{24}, std::chrono::hours{-24}}) {
+    ScriptedBucket skewed;
+    skewed.put("k", {"hello", 5, "\"e\"", {}});
+    skewed.instead = [&](const Asked& asked) -> std::optional<Reply> {
+      const WallTime there = std::chrono::system_clock::now() + off;
+      const auto signed_at = aws::parse_iso8601(asked.request.headers.get("x-amz-date"));
+      if (signed_at && std::chrono::abs(there - *signed_at) < std::chrono::minutes{15}) return std::nullopt;
+      if (asked.verb == "HeadObject") return Reply{403, {{"Date", http::http_date(there)}}};
+      return Reply{
+          403,
+          {},
+          error_xml("RequestTimeTooSkewed", "<ServerTime>" + aws::amz_date(there) + "</ServerTime>")};
+    };
+    for (const bool by_date : {false, true}) {
+      S3Store far{skewed.config(test::quick_client())};
+      const std::size_t before = skewed.server().requests().size();
+      if (by_date) {
+        EXPECT_TRUE(far.exists("k"));
+      }
+      EXPECT_EQ(read_all(*far.get("k")), "hello");
+      EXPECT_TRUE(far.exists("k"));
+      EXPECT_EQ(skewed.server().requests().size() - before, by_date ? 4u : 3u);
+      EXPECT_EQ(far.client().statistics().skew_corrections, 1u);
+    }
+  }
+}
+
+TEST_F(ReadTest, AHeadThatIsLateIsAskedForAgain) {
+  bucket.server().on("/bucket/k",
+                     {test::script().read_body().stall(), test::respond(200, {{"ETag", "\"e\""}}, "hello")});
+  http::ClientOptions impatient;
+  impatient.first_byte = std::chrono::milliseconds{300};
+  S3Store store_of_it{bucket.config(test::quick_client(impatient))};
+  EXPECT_EQ(read_all(*store_of_it.get("k")), "hello");
+  EXPECT_EQ(bucket.server().requests("/bucket/k").size(), 2u);
+}
+
+TEST_F(ReadTest, ABodyThatIsCutGoesOnUnderItsETag) {
+  constexpr std::uint64_t kSize = 2'000'000;
+  bucket.server().on("/bucket/k", {test::script().serve({.size = kSize, .reset_after = 700'000}),
+                                   test::script().serve({.size = kSize})});
+  EXPECT_TRUE(read_all(*store.get("k")) == test::pattern(0, kSize));
+  const auto asked = bucket.server().requests("/bucket/k");
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked[1].headers.get("if-match"), "\"first\"");
+  EXPECT_TRUE(asked[1].headers.get("range").starts_with("bytes="));
+}
+
+TEST_F(ReadTest, ABodyShorterThanItsLengthIsNeverAnEnd) {
+  const auto cut = test::script().bytes("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort").close();
+  bucket.server().on("/bucket/k", cut);
+  const Error error = error_of([&] { read_all(*store.get("k")); });
+  EXPECT_EQ(error.kind(), Kind::lost);
+  EXPECT_EQ(error.facts().side, Side::source);
+}
+
+constexpr std::string_view kSecretKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYCANARYKEY=";
+constexpr std::string_view kSessionToken = "FwoGZXIvYXdzEJr//////////wEaDCANARYTOKEN+/==";
+
+class EchoTest : public ReadTest {
+ protected:
+  EchoTest() {
+    Config config = bucket.config(test::quick_client());
+    config.credentials->given = aws::Credentials{.access_key_id = "AKIAIOSFODNN7EXAMPLE",
+                                                 .secret_access_key = std::string{kSecretKey},
+                                                 .session_token = std::string{kSessionToken}};
+    echoed.emplace(config);
+  }
+  static std::string percent(std::string_view text) { return http::percent_encode(text, false); }
+  static void expect_hidden(const Error& error) {
+    for (const Error* one = &error; one; one = one->facts().cause.get()) {
+      const Facts& facts = one->facts();
+      for (const auto& text : {one->message(), facts.doing, facts.subject, facts.code, facts.request_id,
+                               facts.host_id, facts.upload_id, facts.expected, facts.actual}) {
+        EXPECT_EQ(text.find("CANARY"), text.npos) << text;
+        EXPECT_EQ(text.find("wJalrX"), text.npos) << text;
+        EXPECT_EQ(text.find("FwoGZX"), text.npos) << text;
+      }
+    }
+  }
+  std::optional<S3Store> echoed;
+};
+
+TEST_F(EchoTest, OurSecretsAreInNoErrorHoweverTheServerSaysThem) {
+  const std::string key{kSecretKey}, token{kSessionToken};
+  const std::string long_text(490, 'x');  // so that the message is cut inside the secret
+  const auto xml = [](const std::string& said) {
+    return "<Error><Code>InvalidToken</Code><Message>" + said + "</Message></Error>";
+  };
+  const Reply replies[] = {
+      {400, {}, xml("you said " + key + " and " + token)},
+      {400, {}, xml("you said " + percent(key) + " and " + percent(token))},
+      {400, {}, xml(long_text + key)},
+      {400, {}, "<Error><Code>" + key + "</Code><Message>no</Message></Error>"},
+      {403, {{"x-amz-request-id", key}, {"x-amz-id-2", token}}, ""},
+      {403, {{"x-amzn-errortype", token}}, ""},
+      {400, {}, "<html><body>Bad Request: " + key + "<br/>" + token + "</body></html>"},
+      {400, {}, "<html><body>x-key " + percent(key) + " wJalrXUtnFEMI&#x2F;K7MDENG&#43;bPxRfiCYCANARYKEY="},
+      {400, {}, R"({"message": "wJalrXUtnFEMI\/K7MDENG+bPxRfiCYCANARYKEY="})"},
+  };
+  for (const Reply& reply : replies) {
+    bucket.instead = [&](const Asked&) -> std::optional<Reply> { return reply; };
+    expect_hidden(error_of([&] { echoed->get("k"); }));
+    expect_hidden(error_of([&] { echoed->put("k", as_bytes("body")); }));
+    expect_hidden(error_of([&] { echoed->list()->next(); }));
+  }
+}
+
+TEST_F(EchoTest, TheAuthorizationThatWasSentIsInNoError) {
+  std::string sent;
+  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+    sent = asked.request.headers.get("authorization");
+    const std::string signature = sent.substr(sent.rfind('=') + 1);
+    return Reply{403, {}, "<html>header " + sent + " and " + signature + "</html>"};
+  };
+  const Error error = error_of([&] { echoed->get("k"); });
+  const std::string signature = sent.substr(sent.rfind('=') + 1);
+  ASSERT_EQ(signature.size(), 64u);
+  EXPECT_EQ(error.message().find(signature), std::string::npos) << error.message();
+  EXPECT_NE(error.message().find("Signature=***"), std::string::npos) << error.message();
+}
+
+TEST_F(EchoTest, ErrorsInsideA200HideThemToo) {
+  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb != "DeleteObjects") return std::nullopt;
+    return Reply{200,
+                 {},
+                 "<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code><Message>" +
+                     std::string{kSecretKey} + "</Message></Error></DeleteResult>"};
+  };
+  const Keys wanted{"a"};
+  expect_hidden(echoed->remove_many(wanted).errors.at("a"));
+  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb != "CompleteMultipartUpload") return std::nullopt;
+    return Reply{200, {}, error_xml("AccessDenied", "<Message>" + std::string{kSecretKey} + "</Message>")};
+  };
+  expect_hidden(error_of([&] { echoed->put("k", as_bytes(std::string(6 << 20, 'x'))); }));
 }
 
 TEST_F(ReadTest, ADenialKeepsCodeAndRequestId) {

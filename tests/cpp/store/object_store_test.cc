@@ -1,11 +1,15 @@
 #include "penstock/store/object_store.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "penstock/store/memory_store.h"
 #include "penstock/store/range.h"
+#include "penstock/streams/memory.h"
 
 #include "support/errors.h"
 
@@ -40,6 +44,54 @@ TEST(ObjectStore, RemoveManyReportsEachFailureByItsKey) {
   EXPECT_EQ(report.removed, 0u);
   ASSERT_EQ(report.errors.size(), 2u);
   EXPECT_EQ(report.errors.at("b").facts().subject, "b");
+}
+
+class Told : public Progress {
+ public:
+  void report(const ProgressReport& report) override {
+    states.push_back(report.state);
+    bytes.push_back(report.bytes_done);
+    total = report.bytes_total;
+    if (report.bytes_done >= refuses_at) throw Error{Kind::cancelled, "enough"};
+  }
+  std::vector<TransferState> states;
+  std::vector<std::uint64_t> bytes;
+  std::optional<std::uint64_t> total;
+  std::uint64_t refuses_at = UINT64_MAX;
+};
+
+TEST(ObjectStore, APutTellsItsBytesAndItsStatesInOrder) {
+  MemoryStore store;
+  const std::string content(3'000'000, 'x');
+  MemorySource source{as_bytes(content)};
+  Told told;
+  store.put("k", source, {}, {.progress = &told});
+  ASSERT_GE(told.states.size(), 3u);
+  EXPECT_EQ(told.states.front(), TransferState::downloading);
+  EXPECT_EQ(told.states.at(told.states.size() - 2), TransferState::publishing);
+  EXPECT_EQ(told.states.back(), TransferState::completed);
+  EXPECT_TRUE(std::is_sorted(told.bytes.begin(), told.bytes.end()));
+  EXPECT_EQ(told.bytes.back(), content.size());
+  EXPECT_EQ(told.total, content.size());
+}
+
+TEST(ObjectStore, APutThatFailsTellsSo) {
+  MemoryStore store;
+  store.put("k", as_bytes("x"));
+  Told told;
+  const WriteOptions create{.mode = Mode::create()};
+  EXPECT_EQ(error_of([&] { store.put("k", as_bytes("y"), create, {.progress = &told}); }).kind(),
+            Kind::conflict);
+  EXPECT_EQ(told.states.back(), TransferState::failed);
+}
+
+TEST(ObjectStore, AProgressThatThrowsCancelsThePut) {
+  MemoryStore store;
+  Told told;
+  told.refuses_at = 1;
+  EXPECT_EQ(error_of([&] { store.put("k", as_bytes("body"), {}, {.progress = &told}); }).kind(),
+            Kind::cancelled);
+  EXPECT_FALSE(store.exists("k"));
 }
 
 TEST(ObjectStore, KeysAreUtf8) {
