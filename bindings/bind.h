@@ -5,6 +5,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "penstock/files/metrics.h"
 #include "penstock/http/client.h"
 #include "penstock/store/object_store.h"
 
@@ -17,6 +18,7 @@ void bind_http(pybind11::module_& core);
 void bind_aws(pybind11::module_& core);
 void bind_s3(pybind11::module_& core);
 void bind_files(pybind11::module_& core);
+void bind_metrics(pybind11::module_& core);
 
 // The classes are of Python's own metaclass: nothing subclasses them or sets their static properties.
 inline pybind11::metaclass plain_type() {
@@ -26,6 +28,10 @@ inline pybind11::metaclass plain_type() {
 // The process's default client, made on first use with the log sink of Python's logger `penstock`.
 std::shared_ptr<http::Client> default_client();
 void close_default_client();
+
+// What this process did with files. With the GIL held.
+std::shared_ptr<files::Metrics> file_metrics();
+void forget_file_metrics();  // in a forked child: what the parent did is the parent's
 
 // An ObjectStore as Python holds it.
 struct StoreHandle {

@@ -93,6 +93,7 @@ std::shared_ptr<http::Client> web_of(const py::object& client) {
 
 files::FetchOptions options_from(const py::object& guard) {
   files::FetchOptions options;
+  options.metrics = file_metrics();
   if (!guard.is_none()) options.guard = http::AddressPolicy::parse(guard.cast<std::string>());
   return options;
 }

@@ -21,6 +21,7 @@ PYBIND11_MODULE(_core, core) {
   bind_aws(core);
   bind_s3(core);
   bind_files(core);
+  bind_metrics(core);
 
   // The package registers both: atexit and os.register_at_fork.
   core.def("_shutdown", [] {
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_core, core) {
   });
   core.def("_after_fork_in_child", [] {
     Runtime::after_fork_in_child();
+    forget_file_metrics();
     remember_main_thread();
   });
 }

@@ -26,7 +26,6 @@ from penstock.errors import (
     NotFound,
     Refused,
 )
-from penstock.objects import ObjectMeta, Progress, Range, Receipt, RemoveReport
 from penstock.stores import FolderStore, GetResult, MemoryStore, ObjectStore, S3Store, StoreProtocol
 from penstock.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, Sink, Source, Tee, pump
 from penstock.uris import get, put, store_at
@@ -34,6 +33,7 @@ from penstock.uris import get, put, store_at
 if TYPE_CHECKING:
     from penstock import aio, aws, files, testing
     from penstock.files import fetch
+    from penstock.objects import ObjectMeta, Progress, Range, Receipt, RemoveReport
 
 __version__: str = _core.__version__
 
@@ -83,7 +83,12 @@ __all__ = [
     "testing",
 ]
 
-_LATE = frozenset({"aio", "aws", "files", "testing"})
+# Loaded when first asked for: `dataclasses` alone costs as much as all that is loaded at once.
+_LATE_MODULES = frozenset({"aio", "aws", "files", "testing"})
+_LATE_NAMES = {
+    "fetch": "files",
+    **dict.fromkeys(("ObjectMeta", "Progress", "Range", "Receipt", "RemoveReport"), "objects"),
+}
 
 
 def set_budget(limit: int | str) -> None:
@@ -94,14 +99,14 @@ def set_budget(limit: int | str) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _LATE_MODULES:
         return import_module(f"penstock.{name}")
-    if name == "fetch":
-        from penstock.files import fetch
-
-        return fetch
+    if module := _LATE_NAMES.get(name):
+        found = getattr(import_module(f"penstock.{module}"), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'penstock' has no attribute {name!r}")
 
 

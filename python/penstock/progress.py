@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from penstock import display
@@ -29,6 +28,8 @@ class Rated:
         self._began = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
+        from dataclasses import replace  # late: ``import penstock`` is spared it
+
         spent = time.monotonic() - self._began
         rate = progress.bytes_done / spent if spent > 0 else 0.0
         left = None

@@ -73,6 +73,47 @@ def test_ten_files_of_512_mib_at_once_stay_within_160_mib(sink: str):
     assert peak <= 160
 
 
+MANY_TASKS = """
+import pathlib, sys
+import penstock
+
+count = int(sys.argv[1])
+client = penstock.Client(max_attempts=1)
+
+
+def tasks():
+    # Half of them end before any contact, half are refused by the machine: nobody listens at port 1.
+    for n in range(count):
+        limits = {"expected_bytes": 2, "max_bytes": 1} if n % 2 else {}
+        yield penstock.files.FileTask(
+            url="http://127.0.0.1:1/a", key=f"k{n}", file_name="f", task_id=f"t{n}", job_id="j", **limits
+        )
+
+
+def resident_kib():
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")))
+
+
+ended = begin = 0
+for result in penstock.files.fetch_many(tasks(), to=penstock.MemoryStore(), jobs=16, client=client):
+    assert not result.success
+    ended += 1
+    if ended == count // 5:
+        begin = resident_kib()
+assert ended == count
+print(resident_kib() - begin)
+"""
+
+
+def test_memory_is_flat_over_many_tasks_of_a_generator():
+    command = [sys.executable, "-c", MANY_TASKS, "10000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-4000:]
+    # 8,000 further tasks: half a KiB kept of each would be 4 MiB.
+    assert int(done.stdout) <= 2048
+
+
 def test_the_peak_does_not_grow_with_the_length(sink: str):
     short, long = peak_mib(sink, 1, 256 * MIB), peak_mib(sink, 1, 1024 * MIB)
     assert long <= short * 1.05 + 2

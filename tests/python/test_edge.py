@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import penstock
 import pytest
@@ -110,6 +111,52 @@ def test_a_forked_child_uses_a_client_of_its_own(origin: Origin) -> None:
     assert (child.returncode, out.split()) == (0, ["7", "True", "False"]), err
 
 
+FORK_WITH_TRANSFERS_LIVE = """
+import atexit, os, sys, threading
+sys.path.insert(0, sys.argv[1])
+import penstock
+from faults.wire import Answer, Wire
+
+go = threading.Event()
+
+
+def answer(request):
+    if request.target == "/held":
+        go.wait(60)
+    return Answer(body=request.target.encode())
+
+
+with Wire(answer) as origin:
+    store = penstock.MemoryStore()
+    threads = [
+        threading.Thread(target=penstock.fetch, args=(f"{origin.url}/held", store), kwargs={"key": f"k{n}"})
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    while len(origin.requests) < 8:
+        pass
+    ended = []
+    for _ in range(6):
+        if (pid := os.fork()) == 0:
+            mine = penstock.MemoryStore()
+            penstock.fetch(f"{origin.url}/child", mine, key="c")
+            atexit._run_exitfuncs()
+            os._exit(7 if mine.get("c").bytes() == b"/child" else 8)  # the server above is the parent's
+        ended.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    go.set()
+    for thread in threads:
+        thread.join()
+    print(ended, {store.get(f"k{n}").bytes() for n in range(8)}, penstock.files.metrics()["penstock_files_in_flight"])
+"""
+
+
+def test_a_fork_while_transfers_live_hangs_nobody_and_cuts_none() -> None:
+    child = run(FORK_WITH_TRANSFERS_LIVE, str(Path(__file__).resolve().parents[1]))
+    out, err = child.communicate(timeout=120)
+    assert (child.returncode, out.strip()) == (0, "[7, 7, 7, 7, 7, 7] {b'/held'} 0"), err
+
+
 def test_log_lines_reach_the_logger_penstock(caplog: pytest.LogCaptureFixture, origin: Origin) -> None:
     from local_origin import wait_until
     from penstock import files
@@ -159,7 +206,7 @@ def test_no_repr_shows_a_secret() -> None:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    heavy = ("asyncio", "logging", "typer", "rich", "boto3")
+    heavy = ("asyncio", "dataclasses", "inspect", "logging", "typer", "rich", "boto3")
     child = run(f"import sys, penstock; print(*[name for name in {heavy} if name in sys.modules])")
     out, err = child.communicate(timeout=60)
     assert (out.strip(), err) == ("", "")

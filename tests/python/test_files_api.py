@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import itertools
 import pickle
+import threading
 from collections.abc import Iterator
 
 import penstock
 import pytest
-from local_origin import Origin
+from local_origin import Origin, wait_until
 from penstock import aio, files
 from penstock.testing import DictStore, fill
 
@@ -215,6 +216,53 @@ def test_metrics_count_what_was_done(origin: Origin) -> None:
     before = files.metrics()["penstock_files_total"].get("completed,", 0)
     files.process(task(origin), penstock.MemoryStore())
     assert files.metrics()["penstock_files_total"]["completed,"] == before + 1
+
+
+def test_metrics_count_fetches_and_refusals_too_and_what_is_in_flight(origin: Origin) -> None:
+    def now(outcome: str) -> int:
+        return files.metrics()["penstock_files_total"].get(outcome, 0)
+
+    completed, refused, lost = now("completed,"), now("failed,refused"), now("failed,lost")
+    penstock.fetch(origin.url("/a.csv"), penstock.MemoryStore(), key="k")
+    files.process(task(origin, expected_bytes=2, max_bytes=1), penstock.MemoryStore())
+    assert (now("completed,"), now("failed,refused")) == (completed + 1, refused + 1)
+    assert files.metrics()["penstock_files_in_flight"] == 0
+
+    stalled = [task(origin, url=origin.url("/stall"), key=f"k{n}") for n in range(3)]
+    batch = threading.Thread(target=lambda: list(files.fetch_many(stalled, penstock.MemoryStore(), jobs=3)))
+    batch.start()
+    in_flight = wait_until(lambda: files.metrics()["penstock_files_in_flight"] == 3)
+    origin.let_go.set()
+    batch.join()
+    assert in_flight
+    assert files.metrics()["penstock_files_in_flight"] == 0
+    assert now("failed,lost") == lost + 3
+
+
+@pytest.mark.parametrize("how", ["bytes", "chunks"])
+def test_a_put_tells_its_progress_to_the_end(how: str) -> None:
+    body = b"x" * 3_000_000
+    data = body if how == "bytes" else iter([body[:1_000_000], body[1_000_000:]])
+    seen: list[penstock.Progress] = []
+    penstock.MemoryStore().put("k", data, progress=seen.append)
+    states = [each.state for each in seen]
+    assert states[0] == "downloading"
+    assert states[-2:] == ["publishing", "completed"]
+    assert [each.bytes_done for each in seen] == sorted(each.bytes_done for each in seen)
+    assert seen[-1].bytes_done == len(body)
+
+
+def test_a_put_whose_progress_raises_is_not_visible() -> None:
+    class MineError(Exception):
+        pass
+
+    def tell(_: penstock.Progress) -> None:
+        raise MineError
+
+    store = penstock.MemoryStore()
+    with pytest.raises(MineError):
+        store.put("k", b"x" * 1000, progress=tell)
+    assert not store.exists("k")
 
 
 def test_arguments_that_cannot_be_right_are_said_before_any_io() -> None:

@@ -277,10 +277,13 @@ std::string_view outcome_of(const Error& error) {
   return error.kind() == Kind::cancelled ? "cancelled" : "failed";
 }
 
+// `begin` refuses a task that is not valid: that is a failed file too.
+template <typename Begin>
 Receipt fetch_counted(http::Client& web, const FileTask& task, store::ObjectStore& to,
-                      const FetchOptions& options) {
+                      const FetchOptions& options, Begin begin) {
   Metrics::Running running{options.metrics.get()};
   try {
+    begin();
     Receipt receipt = fetch_validated(web, task, to, options);
     running.end(receipt.mode == "skipped" ? "skipped" : "completed", "");
     return receipt;
@@ -302,11 +305,12 @@ class Stopwatch {
 
 FileResult process_logged(http::Client& web, const FileTask& task, store::ObjectStore& to,
                           const FetchOptions& options) {
-  validate(task);
-  web.log(LogLevel::info, "files",
-          "Processing file task " + task.task_id + " for job " + task.job_id + ": " + task.file_name);
   const Stopwatch watch{web.clock()};
-  Receipt receipt = fetch_counted(web, task, to, options);
+  Receipt receipt = fetch_counted(web, task, to, options, [&] {
+    validate(task);
+    web.log(LogLevel::info, "files",
+            "Processing file task " + task.task_id + " for job " + task.job_id + ": " + task.file_name);
+  });
   receipt.seconds = watch.seconds();
   FileResult result = succeeded(task, std::move(receipt));
   result.duration_ms = static_cast<std::int64_t>(result.receipt.seconds * 1000);
@@ -332,9 +336,8 @@ FileResult failed_logged(http::Client& web, const FileTask& task, const Error& e
 }  // namespace
 
 Receipt fetch(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options) {
-  validate_transfer(task);
   const Stopwatch watch{web.clock()};
-  Receipt receipt = fetch_counted(web, task, to, options);
+  Receipt receipt = fetch_counted(web, task, to, options, [&] { validate_transfer(task); });
   receipt.seconds = watch.seconds();
   return receipt;
 }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from penstock import display
-from penstock.files import counters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,9 +57,7 @@ class FileResult:
             told.update(
                 {name: getattr(receipt, name) for name in ("digests", "attempts", "resumes", "restarts")}
             )
-        result = cls(**told)
-        counters.count(result)
-        return result
+        return cls(**told)
 
     def to_dict(self, *, existing: bool = False) -> dict[str, Any]:
         """The record without what is absent; ``existing=True`` has only the old names."""

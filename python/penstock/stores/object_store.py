@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock import _core, display
-from penstock.objects import Range, as_tuple
 from penstock.progress import reporter
 from penstock.stores.options import write_options
 from penstock.streams import Sink, Source, call, is_buffer, native_source
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from penstock.objects import ObjectMeta, Receipt, RemoveReport
+    from penstock.objects import ObjectMeta, Range, Receipt, RemoveReport
     from penstock.progress import ProgressLike
     from penstock.units import Span
 
@@ -113,6 +112,8 @@ class ObjectStore:
         >>> store.get("k", range=slice(2, 5)).bytes()
         b'234'
         """
+        from penstock.objects import Range, as_tuple  # late: ``import penstock`` is spared `dataclasses`
+
         asked = None if range is None else Range.of(range)
         native, meta = self._native.get(key, as_tuple(asked), if_match, version, call(deadline))
         return GetResult._opened(native, meta, asked)
