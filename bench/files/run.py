@@ -53,6 +53,7 @@ def commands() -> dict[str, list[str]]:
     return {
         "floor": [str(BUILD / "bench/bench_floor")],
         "penstock": [penstock_python, str(PEERS / "penstock_peer.py")],
+        "penstock-cpp": [str(BUILD / "bench/bench_penstock")],
         "boto3-classic": [bench_python, str(PEERS / "boto3_peer.py"), "classic"],
         "boto3-unsigned": [bench_python, str(PEERS / "boto3_peer.py"), "unsigned"],
         "boto3-crt": [bench_python, str(PEERS / "boto3_crt_peer.py")],

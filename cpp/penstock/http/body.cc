@@ -1,5 +1,6 @@
 #include "penstock/http/body.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -32,26 +33,25 @@ StreamBody::StreamBody(std::shared_ptr<Engine> engine, Request request, CallOpti
 }
 
 void StreamBody::start() {
-  begin(std::make_unique<Delivery>(fresh_ring(), engine_->options().ring_bytes, arrival_));
+  begin(std::make_unique<Delivery>(fresh_ring(), arrival_));
   // The exchange keeps the stop and the deadline itself; this wait only has to hear of its end.
   std::unique_lock lock(arrival_->mutex);
   base::wait(arrival_->changed, lock, Call{}, "waiting for an answer", [&] { return arrival_->settled; });
   if (arrival_->failure) throw Error(*arrival_->failure);
+  reader_ = std::move(arrival_->reader);
 }
 
-PipeWriter StreamBody::fresh_ring() {
+Delivery::Ring StreamBody::fresh_ring() const {
   wait_for_room();
-  Pipe pipe(engine_->options().ring_bytes, options_.call, engine_->options().budget);
-  reader_ = std::move(pipe.reader);
-  return std::move(pipe.writer);
+  return {.bytes = engine_->options().ring_bytes, .call = options_.call, .budget = engine_->options().budget};
 }
 
-// A Budget never waits, so who needs a ring asks again. The pipe then takes its own charge: between the two
-// another may come first, and the ring is counted as overdraft.
+// A Budget never waits, so who needs a ring asks again, for what the ring will take in any case. The pipe
+// then takes its own charge: between the two another may come first, and the ring is counted as overdraft.
 void StreamBody::wait_for_room() const {
   Budget& budget = engine_->budget();
   const auto give_up = std::chrono::steady_clock::now() + engine_->options().slot_wait;
-  while (!budget.try_charge(engine_->options().ring_bytes)) {
+  while (!budget.try_charge(std::min<std::uint64_t>(engine_->options().ring_bytes, kPageBytes))) {
     if (std::chrono::steady_clock::now() >= give_up) {
       throw Error(Kind::busy, "no memory came free in the Budget for the body's ring",
                   {.side = Side::source,
@@ -97,6 +97,13 @@ std::size_t StreamBody::read(MutableBytes buffer) {
   return count;
 }
 
+std::size_t StreamBody::read_page(Page& page) {
+  refuse_in_child();
+  const std::size_t count = reader_.read_page(page);
+  read_ += count;
+  return count;
+}
+
 std::optional<std::uint64_t> StreamBody::remaining() const {
   const auto bytes = arrival_->resume.bytes();
   if (!bytes) return std::nullopt;
@@ -115,7 +122,9 @@ void StreamBody::rewind() {
   if (*mark_ == read_) return;
   drop();
   read_ = *mark_;
-  begin(std::make_unique<Delivery>(fresh_ring(), engine_->options().ring_bytes, arrival_, read_));
+  auto delivery = std::make_unique<Delivery>(fresh_ring(), arrival_, read_);
+  reader_ = std::move(arrival_->reader);
+  begin(std::move(delivery));
 }
 
 }  // namespace penstock::http

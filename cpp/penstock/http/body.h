@@ -21,6 +21,7 @@ class StreamBody final : public Body {
   ~StreamBody() override;
 
   std::size_t read(MutableBytes buffer) override;
+  std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override;
   bool rewindable() const override { return arrival_->resume.possible(); }
   void mark() override;
@@ -35,7 +36,7 @@ class StreamBody final : public Body {
  private:
   StreamBody(std::shared_ptr<Engine> engine, Request request, CallOptions options);
   void start();
-  PipeWriter fresh_ring();
+  Delivery::Ring fresh_ring() const;
   void wait_for_room() const;
   void begin(std::unique_ptr<Delivery> delivery);
   void drop() noexcept;

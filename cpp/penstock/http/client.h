@@ -7,7 +7,9 @@
 //           After fork() the child's client starts afresh on next use; an inherited live transfer is a
 //           logic_error.
 // Threads:  shared freely. Callbacks of submit run on the I/O thread: they must not block or throw.
-// Memory:   a ring (default 256 KiB) an open body, libcurl's 64 + 64 KiB a connection, heads <= 64 KiB.
+// Memory:   a ring (at most 1 MiB) an open body, libcurl's buffer of 256 KiB (64 for answers kept whole) and
+// as much
+//           again for an upload, heads <= 64 KiB.
 #pragma once
 
 #include <chrono>
@@ -42,8 +44,8 @@ struct ClientOptions {
   std::chrono::milliseconds stall_window{30'000};
   std::uint64_t stall_bytes_per_second = 1024;
   std::chrono::milliseconds tick{250};  // how often the I/O thread looks at its clocks
-  std::size_t ring_bytes = 256_KiB;     // 64 KiB..8 MiB
-  bool bulk = false;                    // libcurl buffers of 512 KiB instead of 64
+  std::size_t ring_bytes = 1_MiB;       // 64 KiB..8 MiB; less for a smaller body
+  bool bulk = false;                    // libcurl buffers of 512 KiB instead of 256
   RetryMode retry_mode = RetryMode::standard;
   int max_attempts = 0;  // 0: 3, and 5 for GET bodies and whatever asks for 5
   std::chrono::milliseconds max_retry_after{60'000};

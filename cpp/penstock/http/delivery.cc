@@ -4,15 +4,15 @@
 
 namespace penstock::http {
 
-Delivery::Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival)
-    : ring_(std::move(ring)), ring_bytes_(ring_bytes), arrival_(std::move(arrival)) {}
+Delivery::Delivery(Ring ring, std::shared_ptr<Arrival> arrival)
+    : asked_(std::move(ring)), arrival_(std::move(arrival)) {}
 
-Delivery::Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival,
-                   std::uint64_t delivered)
-    : Delivery(std::move(ring), ring_bytes, std::move(arrival)) {
+Delivery::Delivery(Ring ring, std::shared_ptr<Arrival> arrival, std::uint64_t delivered)
+    : Delivery(std::move(ring), std::move(arrival)) {
   open_ = true;
   resume_ = arrival_->resume;
   delivered_ = delivered;
+  make_ring();
   if (delivered == 0) sum_.emplace(Algorithm::crc64nvme);
 }
 
@@ -21,7 +21,16 @@ void Delivery::open(Resume resume, bool may_resume) {
   resume_ = std::move(resume);
   arrival_->resume = resume_;
   if (may_resume && resume_.possible()) sum_.emplace(Algorithm::crc64nvme);
+  make_ring();
   settle(std::nullopt);
+}
+
+// No larger than the body: a small one takes neither pages nor much of the Budget.
+void Delivery::make_ring() {
+  const std::uint64_t body = resume_.bytes().value_or(asked_.bytes);
+  Pipe pipe(std::min<std::uint64_t>(asked_.bytes, body), asked_.call, asked_.budget);
+  ring_ = std::move(pipe.writer);
+  arrival_->reader = std::move(pipe.reader);
 }
 
 void Delivery::settle(std::optional<Error> failure) {

@@ -29,6 +29,7 @@ struct Arrival {
   std::string url;
   bool framed = true;
   Resume resume;
+  PipeReader reader;  // once settled without a failure
   std::atomic<int> attempts{0}, resumes{0};
 };
 
@@ -36,14 +37,18 @@ struct Arrival {
 class Delivery {
  public:
   enum class Took { all, nothing, stop };  // stop: the reader is gone, or error() says why
+  struct Ring {
+    std::size_t bytes;  // at most: less for a body that is smaller
+    Call call;
+    std::shared_ptr<Budget> budget;
+  };
   // From the first byte.
-  Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival);
+  Delivery(Ring ring, std::shared_ptr<Arrival> arrival);
   // From byte `delivered` on, of a body whose head stands in `arrival` already.
-  Delivery(PipeWriter ring, std::size_t ring_bytes, std::shared_ptr<Arrival> arrival,
-           std::uint64_t delivered);
+  Delivery(Ring ring, std::shared_ptr<Arrival> arrival, std::uint64_t delivered);
 
   Arrival& arrival() { return *arrival_; }
-  std::size_t ring_bytes() const { return ring_bytes_; }
+  std::size_t ring_bytes() const { return asked_.bytes; }
   bool is_open() const { return open_; }
   void open(Resume resume, bool may_resume);  // the rest of the head stands in arrival()
 
@@ -58,17 +63,18 @@ class Delivery {
   const std::optional<Error>& error() const { return error_; }
   std::size_t room() const { return ring_.room(); }
   void on_room(std::size_t at_least, std::function<void()> ready) {
-    ring_.on_room(std::max(at_least, ring_bytes_ / 2), std::move(ready));
+    ring_.on_room(std::max(at_least, asked_.bytes / 2), std::move(ready));
   }
 
   void finish();
   void fail(const Error& error);
 
  private:
+  void make_ring();
   void settle(std::optional<Error> failure);
   bool compare(Bytes& bytes);
+  Ring asked_;
   PipeWriter ring_;
-  std::size_t ring_bytes_;
   std::shared_ptr<Arrival> arrival_;
   bool open_ = false;
   Resume resume_;

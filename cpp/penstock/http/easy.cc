@@ -13,8 +13,12 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+// Of bodies on their way. Downloading, hashing and uploading 2 GiB took 4.9 CPU seconds with 64 KiB, 5.1 with
+// 128, 4.6 with 256, 4.9 with 512 (medians of 3 on two cores of an EPYC with 512 KiB of L2 cache each, which
+// were busy otherwise; the bare libcurl loop took 3.8).
+constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::size_t kBulkBufferBytes = 512 * 1024;
+constexpr std::size_t kAnswerBytes = 64 * 1024;  // of bodies that are kept whole: listings, errors
 constexpr long kExpectWaitMs = 1000;
 constexpr std::uint64_t kExpectBytes = 1_MiB;
 
@@ -62,8 +66,7 @@ void Easy::begin(const Request& request, const Wire& wire, Events& events) {
   wire_ = wire;
   origin_ = wire.url.origin();
   error_text_[0] = '\0';
-  // Half a ring at once at most: else a chunk might never fit.
-  receive_bytes_ = wire.ring_bytes > 0 ? std::min(buffer_bytes_, wire.ring_bytes / 2) : buffer_bytes_;
+  receive_bytes_ = wire.ring_bytes > 0 ? std::min(buffer_bytes_, wire.ring_bytes) : kAnswerBytes;
   curl_easy_reset(handle_);
   set_common();
   if (wire.url.scheme == "https") set_tls();

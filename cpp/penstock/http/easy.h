@@ -3,7 +3,7 @@
 // Life:    begin() to the end of the transfer, then begin() again or die. The handle must be out of the multi
 //          handle before either.
 // Threads: the I/O thread only.
-// Memory:  libcurl's receive and upload buffers: 64 KiB each, 512 with `bulk`.
+// Memory:  libcurl's buffers for bodies on their way: 256 KiB each, 512 with `bulk`.
 #pragma once
 
 #include <memory>

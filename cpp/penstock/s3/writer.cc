@@ -150,39 +150,66 @@ void ObjectWriter::write(Bytes bytes) {
 
 std::uint64_t ObjectWriter::write_from(Source& source) {
   const std::uint64_t before = total_;
-  for (;;) {
-    // Whether a full first part is the whole object shows only by one byte more.
-    if (!upload_ && part_ && part_is_full()) {
-      std::byte more;
-      if (source.read({&more, 1}) == 0) break;
-      write({&more, 1});
-      continue;
-    }
-    const MutableBytes space = guarded([&] { return room(); });
-    const std::size_t count = source.read(space);  // what it throws is its own: this writer is still whole
-    if (count == 0) break;
-    guarded([&] { took(space.first(count)); });
+  while (part_takes_no_more() ? take_page(source) : fill_page(source)) {
   }
   return total_ - before;
 }
 
+// Each of the two: false at the end. What a source throws is its own: this writer is still whole.
+bool ObjectWriter::fill_page(Source& source) {
+  const MutableBytes space = guarded([&] { return room(); });
+  const std::size_t count = source.read(space);
+  if (count > 0) guarded([&] { took(space.first(count)); });
+  return count > 0;
+}
+
+// Into a page of its own, which a source made of pages fills without copying. Whether a full first part is
+// the whole object shows only by what comes after it, so the page is read before the part is sent.
+bool ObjectWriter::take_page(Source& source) {
+  Page page = guarded([&] { return fresh_page(); });
+  const std::uint64_t left = left_for_a_page();
+  const std::size_t count =
+      left < kPageBytes ? source.read(page.bytes().first(left)) : source.read_page(page);
+  if (count == 0) return false;
+  guarded([&] {
+    add_page(std::move(page));
+    took(part_->room().first(count));
+  });
+  return true;
+}
+
+// How much of its part a page that add_page() takes may fill.
+std::uint64_t ObjectWriter::left_for_a_page() const {
+  if (part_ && part_is_full()) return plan_.size_of(part_number_ + 1);
+  return plan_.size_of(part_number_) - (part_ ? part_->size() : 0);
+}
+
+bool ObjectWriter::part_takes_no_more() const {
+  return !part_ || part_is_full() || part_->room().empty();
+}
+
 MutableBytes ObjectWriter::room() {
+  if (part_takes_no_more()) add_page(fresh_page());
+  const std::uint64_t left = plan_.size_of(part_number_) - part_->size();
+  const MutableBytes space = part_->room();
+  return space.first(std::min<std::uint64_t>(space.size(), left));
+}
+
+void ObjectWriter::add_page(Page page) {
   if (part_ && part_is_full()) seal();
   if (!part_) {
     part_ = std::make_shared<PagedPart>([flight = flight_](std::uint64_t bytes) { flight->release(bytes); });
   }
-  if (part_->room().empty()) {
-    std::optional<Page> page = next_page();
-    if (!page) {
-      seal_early();
-      return room();
-    }
-    flight_->hold(kPageBytes);
-    part_->add(std::move(*page));
+  flight_->hold(kPageBytes);
+  part_->add(std::move(page));
+}
+
+Page ObjectWriter::fresh_page() {
+  if (upload_ && part_ && part_is_full()) seal();
+  for (;;) {
+    if (auto page = next_page()) return *std::move(page);
+    seal_early();
   }
-  const std::uint64_t left = plan_.size_of(part_number_) - part_->size();
-  const MutableBytes space = part_->room();
-  return space.first(std::min<std::uint64_t>(space.size(), left));
 }
 
 bool ObjectWriter::part_is_full() const {
@@ -196,7 +223,7 @@ std::optional<Page> ObjectWriter::next_page() {
     if (auto page = budget.try_page()) return page;
     const std::uint64_t held = flight_->held();
     if (held < kGranted) return budget.overdraw_page();
-    if (held == part_->page_bytes()) return std::nullopt;
+    if (part_ && held == part_->page_bytes()) return std::nullopt;
     flight_->wait_for_release(held, call_);
     flight_->throw_fault();
   }
@@ -222,7 +249,8 @@ void ObjectWriter::seal() {
 
 // The Budget has no room for the rest of a part above 8 MiB: what is there goes out as it is.
 void ObjectWriter::seal_early() {
-  if (!plan_.equal_parts() && part_->size() >= plan_.min_part_bytes()) return seal();
+  const bool may_be_short = !plan_.equal_parts() && part_->size() >= plan_.min_part_bytes();
+  if (may_be_short || part_is_full()) return seal();
   throw Error{Kind::busy,
               "no room in the Budget of " + format_bytes(client_->http().budget()->statistics().limit) +
                   " for a part of " + format_bytes(plan_.size_of(part_number_)) +

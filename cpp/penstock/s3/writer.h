@@ -39,7 +39,13 @@ class ObjectWriter final : public Sink {
   auto guarded(Step step);
   void refuse_condition(Support support, const char* request) const;
 
+  bool fill_page(Source& source);
+  bool take_page(Source& source);
   MutableBytes room();  // where the next bytes go: never empty
+  void add_page(Page page);
+  Page fresh_page();
+  std::uint64_t left_for_a_page() const;
+  bool part_takes_no_more() const;
   bool part_is_full() const;
   std::optional<Page> next_page();
   void took(Bytes bytes);  // `bytes` of room() are filled

@@ -163,9 +163,17 @@ Hash::Hash(Source& source, std::vector<Algorithm> algorithms) : source_(source) 
 }
 
 std::size_t Hash::read(MutableBytes buffer) {
-  const std::size_t got = source_.read(buffer);
-  for (Hasher& hasher : running_) hasher.update(buffer.first(got));
-  return got;
+  return passed(buffer.first(source_.read(buffer)));
+}
+
+std::size_t Hash::read_page(Page& page) {
+  const std::size_t got = source_.read_page(page);
+  return passed(page.bytes().first(got));
+}
+
+std::size_t Hash::passed(Bytes bytes) {
+  for (Hasher& hasher : running_) hasher.update(bytes);
+  return bytes.size();
 }
 
 void Hash::mark() {

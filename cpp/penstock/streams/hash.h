@@ -73,6 +73,7 @@ class Hash : public Source {
   Hash(Source&& source, std::vector<Algorithm> algorithms) = delete;
 
   std::size_t read(MutableBytes buffer) override;
+  std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
   void mark() override;
@@ -81,6 +82,7 @@ class Hash : public Source {
   Digest digest(Algorithm algorithm) const;            // std::logic_error if it was not asked for
   std::map<std::string, std::string> digests() const;  // name -> hex
  private:
+  std::size_t passed(Bytes bytes);
   Source& source_;
   std::vector<Hasher> running_, marked_;
 };

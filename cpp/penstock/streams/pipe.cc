@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "penstock/base/wait.h"
+#include "penstock/streams/ring_memory.h"
 
 namespace penstock {
 namespace {
@@ -37,30 +38,30 @@ Error writer_gave_up(Kind kind, std::string_view why) {
 // lending), of 256 KiB 0.37 (0.66); means of two runs on a two-core EPYC that was busy otherwise, GCC 12 -O2.
 struct PipeWriter::Ring {
   Ring(std::size_t bytes, Call given, const std::shared_ptr<Budget>& budget)
-      : capacity(std::max<std::size_t>(bytes, 1)),
-        call(std::move(given)),
-        charge(budget->overdraw(capacity)),
-        memory(std::make_unique_for_overwrite<std::byte[]>(capacity)) {}
+      : call(std::move(given)), memory(bytes, *budget) {}
 
-  std::size_t room() const { return capacity - size; }
+  std::size_t room() const { return memory.capacity() - size; }
   bool ended() const { return finished || failure; }
-  bool readable() const { return lent_filled > 0 || size > 0 || ended(); }
+  // A writer that waits for room gets none from a reader that waits for more.
+  bool readable(std::size_t at_least = 1) const {
+    return lent_filled > 0 || size >= at_least || (size > 0 && (writer_waits || on_room)) || ended();
+  }
   bool writable(std::size_t at_least) const {
-    return reader_closed || room() >= std::min(at_least, capacity);
+    return reader_closed || room() >= std::min(at_least, memory.capacity());
   }
 
   void require_open() const;
   std::size_t put(Lock& lock, Bytes bytes);
   std::size_t take(Lock& lock, MutableBytes buffer);
   std::size_t read_waiting(Lock& lock, MutableBytes buffer);
+  void wait_for_page(Lock& lock);
+  bool exchange_page(Page& page);
   void end(std::optional<Error> with) noexcept;
   void tell_reader(Lock& lock);
   void tell_writer(Lock& lock);
 
-  const std::size_t capacity;
   const Call call;
-  const Charge charge;
-  const std::unique_ptr<std::byte[]> memory;
+  RingMemory memory;
 
   std::mutex mutex;
   std::size_t begin = 0, size = 0;  // of the unread bytes
@@ -71,28 +72,14 @@ struct PipeWriter::Ring {
   MutableBytes lent;  // a waiting reader's buffer; empty unless it waits
   std::size_t lent_filled = 0;
   bool reader_waits = false, writer_waits = false;
-  std::size_t writer_wants = 0;
+  std::size_t reader_wants = 1, writer_wants = 0;
   std::condition_variable_any data_came, room_came;
   Callback on_data, on_room;
   std::size_t on_room_wants = 0;
 
  private:
   std::size_t fill_lent(Bytes bytes);
-  void copy_in(std::size_t to, Bytes bytes);
-  void copy_out(std::size_t from, MutableBytes bytes) const;
 };
-
-void PipeWriter::Ring::copy_in(std::size_t to, Bytes bytes) {
-  const std::size_t straight = std::min(bytes.size(), capacity - to);
-  std::memcpy(memory.get() + to, bytes.data(), straight);
-  std::memcpy(memory.get(), bytes.data() + straight, bytes.size() - straight);
-}
-
-void PipeWriter::Ring::copy_out(std::size_t from, MutableBytes bytes) const {
-  const std::size_t straight = std::min(bytes.size(), capacity - from);
-  std::memcpy(bytes.data(), memory.get() + from, straight);
-  std::memcpy(bytes.data() + straight, memory.get(), bytes.size() - straight);
-}
 
 // What a writer may rely on before it writes or finishes.
 void PipeWriter::Ring::require_open() const {
@@ -114,9 +101,9 @@ std::size_t PipeWriter::Ring::put(Lock& lock, Bytes bytes) {
   const std::size_t straight = fill_lent(bytes);
   const Bytes rest = bytes.subspan(straight, std::min(bytes.size() - straight, room()));
   if (!rest.empty()) {
-    const std::size_t to = (begin + size) % capacity;
+    const std::size_t to = (begin + size) % memory.capacity();
     lock.unlock();
-    copy_in(to, rest);
+    memory.copy_in(to, rest);
     lock.lock();
     size += rest.size();
   }
@@ -135,9 +122,9 @@ std::size_t PipeWriter::Ring::take(Lock& lock, MutableBytes buffer) {
   }
   const std::size_t from = begin;
   lock.unlock();
-  copy_out(from, buffer.first(count));
+  memory.copy_out(from, buffer.first(count));
   lock.lock();
-  begin = (begin + count) % capacity;
+  begin = (begin + count) % memory.capacity();
   size -= count;
   tell_writer(lock);
   return count;
@@ -168,10 +155,32 @@ std::size_t PipeWriter::Ring::read_waiting(Lock& lock, MutableBytes buffer) {
   return lent_filled;
 }
 
+void PipeWriter::Ring::wait_for_page(Lock& lock) {
+  reader_wants = kPageBytes;
+  reader_waits = true;
+  struct Reset {
+    Ring& ring;
+    ~Reset() { ring.reader_waits = false, ring.reader_wants = 1; }
+  } reset{*this};
+  base::wait(data_came, lock, call, "read from a pipe", [this] { return readable(kPageBytes); });
+}
+
+// Whether a whole page lay there to be had for this one. Leaves `lock` locked.
+bool PipeWriter::Ring::exchange_page(Page& page) {
+  Page* const whole = size >= kPageBytes ? memory.page_at(begin) : nullptr;
+  if (!whole) return false;
+  std::swap(*whole, page);
+  begin = (begin + kPageBytes) % memory.capacity();
+  size -= kPageBytes;
+  return true;
+}
+
 // Unlocks and wakes the reader if it waits for what has just happened.
 void PipeWriter::Ring::tell_reader(Lock& lock) {
-  const bool wake = std::exchange(reader_waits, false);
-  const Callback callback = std::exchange(on_data, nullptr);
+  const bool wake = reader_waits && readable(reader_wants);
+  if (wake) reader_waits = false;
+  Callback callback;
+  if (readable()) callback = std::exchange(on_data, nullptr);
   if (!wake && !callback) return;
   lock.unlock();
   if (wake) data_came.notify_one();
@@ -221,8 +230,10 @@ void PipeWriter::write(Bytes bytes) {
     if (bytes.empty()) return;
     if (!lock.owns_lock()) lock.lock();
     // Half a ring: a writer woken for every byte that is read would run as often as the reader does.
-    ring_->writer_wants = std::min(bytes.size(), (ring_->capacity + 1) / 2);
+    ring_->writer_wants = std::min(bytes.size(), (ring_->memory.capacity() + 1) / 2);
     ring_->writer_waits = true;
+    ring_->tell_reader(lock);
+    if (!lock.owns_lock()) lock.lock();
     base::wait(ring_->room_came, lock, ring_->call, "write to a pipe",
                [this] { return ring_->writable(ring_->writer_wants); });
     ring_->writer_waits = false;
@@ -268,6 +279,7 @@ void PipeWriter::on_room(std::size_t at_least, std::function<void()> ready) {
   const Callback replaced = std::exchange(ring_->on_room, std::move(ready));
   ring_->on_room_wants = at_least;
   ring_->tell_writer(lock);
+  if (lock.owns_lock()) ring_->tell_reader(lock);
 }
 
 PipeReader::PipeReader(std::shared_ptr<PipeWriter::Ring> ring) : ring_(std::move(ring)) {}
@@ -290,6 +302,16 @@ std::size_t PipeReader::read(MutableBytes buffer) {
     if (const std::size_t straight = ring_->read_waiting(lock, buffer)) return straight;
   }
   return ring_->take(lock, buffer);
+}
+
+std::size_t PipeReader::read_page(Page& page) {
+  if (!ring_->memory.paged()) return read(page.bytes());
+  base::check(ring_->call, "read from a pipe");
+  Lock lock{ring_->mutex};
+  if (!ring_->readable(kPageBytes)) ring_->wait_for_page(lock);
+  if (!ring_->exchange_page(page)) return ring_->take(lock, page.bytes());
+  ring_->tell_writer(lock);
+  return kPageBytes;
 }
 
 std::optional<std::size_t> PipeReader::try_read(MutableBytes buffer) {

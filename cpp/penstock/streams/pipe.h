@@ -4,7 +4,8 @@
 // reader).
 //           A reader that closes or dies fails the writer with Error(cancelled).
 // Threads:  one for each end.
-// Memory:   `bytes`, charged to the Budget for as long as either end lives.
+// Memory:   `bytes`, charged to the Budget for as long as either end lives; of several whole pages the first,
+//           and what the Budget has to spare.
 // The blocking calls wait in base::wait under the Call the pipe was made with; the try_ calls never wait and
 // are for the I/O thread and an event loop.
 #pragma once
@@ -60,6 +61,9 @@ class PipeReader : public Source {
   ~PipeReader() override;
 
   std::size_t read(MutableBytes buffer) override;
+  // Waits for a whole page unless the writer ends or waits for room; hands it over in exchange for this one
+  // if the ring is made of pages.
+  std::size_t read_page(Page& page) override;
 
   // nullopt: nothing there yet. 0: the end.
   std::optional<std::size_t> try_read(MutableBytes buffer);

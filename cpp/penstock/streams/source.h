@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "penstock/base/budget.h"
 #include "penstock/base/bytes.h"
 
 namespace penstock {
@@ -21,6 +22,11 @@ class Source {
   // Fills some of `buffer` (not empty) and returns how much: 0 at the end and only at the end, however often
   // asked. Waits for the first byte. A stream cut short is an Error, never an end.
   virtual std::size_t read(MutableBytes buffer) = 0;
+
+  // Fills some of `page` from its beginning, or exchanges it for another that is filled so, and returns how
+  // much, as read() does: a Source whose bytes lie in pages hands them over, where read() would have to copy
+  // them.
+  virtual std::size_t read_page(Page& page) { return read(page.bytes()); }
 
   // Bytes still to come: exact, or unknown.
   virtual std::optional<std::uint64_t> remaining() const { return std::nullopt; }

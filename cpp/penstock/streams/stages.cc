@@ -16,7 +16,14 @@ Limit::Limit(Source& source, std::uint64_t max_bytes)
 std::size_t Limit::read(MutableBytes buffer) {
   // With nothing left, one byte is asked for all the same: only that tells the end from too much.
   const std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left_));
-  const std::size_t got = source_.read(buffer.first(std::max<std::size_t>(most, 1)));
+  return passed(source_.read(buffer.first(std::max<std::size_t>(most, 1))));
+}
+
+std::size_t Limit::read_page(Page& page) {
+  return left_ < kPageBytes ? read(page.bytes()) : passed(source_.read_page(page));
+}
+
+std::size_t Limit::passed(std::size_t got) {
   if (got > left_) {
     throw Error{Kind::refused,
                 fmt::format("the source is over its limit of {}", format_bytes(max_bytes_)),
@@ -40,7 +47,14 @@ void Limit::rewind() {
 }
 
 std::size_t Count::read(MutableBytes buffer) {
-  const std::size_t got = source_.read(buffer);
+  return passed(source_.read(buffer));
+}
+
+std::size_t Count::read_page(Page& page) {
+  return passed(source_.read_page(page));
+}
+
+std::size_t Count::passed(std::size_t got) {
   bytes_ += got;
   return got;
 }
@@ -56,9 +70,17 @@ void Count::rewind() {
 }
 
 std::size_t Tee::read(MutableBytes buffer) {
-  const std::size_t got = source_.read(buffer);
-  if (got > 0) sink_.write(buffer.first(got));
-  return got;
+  return passed(buffer.first(source_.read(buffer)));
+}
+
+std::size_t Tee::read_page(Page& page) {
+  const std::size_t got = source_.read_page(page);
+  return passed(page.bytes().first(got));
+}
+
+std::size_t Tee::passed(Bytes bytes) {
+  if (!bytes.empty()) sink_.write(bytes);
+  return bytes.size();
 }
 
 Meter::Meter(Source& source, Progress* progress, std::shared_ptr<const Clock> clock)
@@ -68,8 +90,15 @@ Meter::Meter(Source& source, Progress* progress, std::shared_ptr<const Clock> cl
 }
 
 std::size_t Meter::read(MutableBytes buffer) {
+  return passed(source_.read(buffer));
+}
+
+std::size_t Meter::read_page(Page& page) {
+  return passed(source_.read_page(page));
+}
+
+std::size_t Meter::passed(std::size_t got) {
   constexpr std::chrono::milliseconds kEvery{100};
-  const std::size_t got = source_.read(buffer);
   bytes_ += got;
   report_.bytes_done = std::max(report_.bytes_done, bytes_);
   if (!progress_) return got;

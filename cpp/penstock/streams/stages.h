@@ -19,12 +19,14 @@ class Limit : public Source {
   Limit(Source& source, std::uint64_t max_bytes);
   Limit(Source&& source, std::uint64_t max_bytes) = delete;
   std::size_t read(MutableBytes buffer) override;
+  std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
   void mark() override;
   void rewind() override;
 
  private:
+  std::size_t passed(std::size_t got);
   Source& source_;
   std::uint64_t max_bytes_, left_, marked_left_ = 0;
 };
@@ -35,6 +37,7 @@ class Count : public Source {
   explicit Count(Source& source) : source_(source) {}
   explicit Count(Source&& source) = delete;
   std::size_t read(MutableBytes buffer) override;
+  std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
   void mark() override;
@@ -42,6 +45,7 @@ class Count : public Source {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
+  std::size_t passed(std::size_t got);
   Source& source_;
   std::uint64_t bytes_ = 0, marked_bytes_ = 0;
 };
@@ -53,9 +57,11 @@ class Tee : public Source {
   Tee(Source& source, Sink& sink) : source_(source), sink_(sink) {}
   Tee(Source&& source, Sink& sink) = delete;
   std::size_t read(MutableBytes buffer) override;
+  std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
 
  private:
+  std::size_t passed(Bytes bytes);
   Source& source_;
   Sink& sink_;
 };
@@ -68,12 +74,14 @@ class Meter : public Source {
   Meter(Source& source, Progress* progress, std::shared_ptr<const Clock> clock = Clock::system());
   Meter(Source&& source, Progress* progress, std::shared_ptr<const Clock> clock = Clock::system()) = delete;
   std::size_t read(MutableBytes buffer) override;
+  std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
   void mark() override;
   void rewind() override;
 
  private:
+  std::size_t passed(std::size_t got);
   Source& source_;
   Progress* progress_;
   std::shared_ptr<const Clock> clock_;

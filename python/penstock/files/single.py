@@ -65,7 +65,7 @@ def fetch(
         Refused: Over ``max_bytes`` (code ``too_large``), or an argument that cannot be right.
         InDoubt: The publishing answer was lost; ``error.subject`` names what to look at.
     Memory:
-        256 KiB, and on S3 parts in flight x part size (4 x 8 MiB), whatever the size of the body.
+        At most 1 MiB, and on S3 parts in flight x part size (4 x 8 MiB), whatever the size of the body.
     Source:
         RFC 9110 section 14 (ranges), S3 multipart upload.
 

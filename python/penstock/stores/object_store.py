@@ -106,7 +106,7 @@ class ObjectStore:
         Raises:
             NotFound: It is not there.
         Memory:
-            The connection's ring, 256 KiB.
+            The connection's ring, at most 1 MiB.
 
         >>> store = penstock.MemoryStore(); _ = store.put("k", b"0123456789")
         >>> store.get("k", range=slice(2, 5)).bytes()

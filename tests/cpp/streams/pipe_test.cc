@@ -105,6 +105,71 @@ TEST(Pipe, bytes_cross_threads_unchanged_between_the_calls_that_never_wait) {
   EXPECT_TRUE(got == sent);
 }
 
+// Memory of its own, so that what the process uses elsewhere plays no part.
+Pipe paged_pipe(std::uint64_t pages, const std::shared_ptr<Budget>& budget) {
+  return Pipe{pages * kPageBytes, {}, budget};
+}
+
+TEST(Pipe, a_full_page_changes_hands_and_nothing_of_it_is_copied) {
+  const auto budget = Budget::create(4 * kPageBytes);
+  Pipe pipe = paged_pipe(2, budget);
+  const std::string sent = test::random_bytes(kPageBytes + 5);
+  pipe.writer.write(as_bytes(sent));
+  pipe.writer.finish();
+  Page page = budget->overdraw_page();
+  const std::byte* const before = page.bytes().data();
+  ASSERT_EQ(pipe.reader.read_page(page), kPageBytes);
+  EXPECT_NE(page.bytes().data(), before);
+  EXPECT_TRUE(as_text(page.bytes()) == sent.substr(0, kPageBytes));
+  ASSERT_EQ(pipe.reader.read_page(page), 5U);
+  EXPECT_EQ(as_text(page.bytes().first(5)), sent.substr(kPageBytes));
+  EXPECT_EQ(pipe.reader.read_page(page), 0U);
+  EXPECT_EQ(budget->statistics().used, 3 * kPageBytes) << "as many pages as before";
+}
+
+TEST(Pipe, pages_and_plain_reads_may_alternate_at_any_place) {
+  const auto budget = Budget::create(8 * kPageBytes);
+  const std::string sent = test::random_bytes(9 * kPageBytes + 123);
+  for (const std::size_t plain : {std::size_t{1}, std::size_t{100'000}, std::size_t{kPageBytes}}) {
+    Pipe pipe = paged_pipe(3, budget);
+    std::jthread thread{[&sent, writer = std::move(pipe.writer)]() mutable {
+      for (std::size_t at = 0, step = 1; at < sent.size(); at += step, step = step * 3 % 150'021 + 1) {
+        writer.write(as_bytes(std::string_view{sent}.substr(at, step)));
+      }
+      writer.finish();
+    }};
+    std::string got;
+    Page page = budget->overdraw_page();
+    for (bool by_page = true;; by_page = !by_page) {
+      const std::size_t count =
+          by_page ? pipe.reader.read_page(page) : pipe.reader.read(page.bytes().first(plain));
+      if (count == 0) break;
+      got += as_text(page.bytes().first(count));
+    }
+    EXPECT_TRUE(got == sent) << plain;
+  }
+}
+
+TEST(Pipe, a_reader_that_waits_for_a_page_and_a_writer_that_waits_for_room_do_not_wait_for_each_other) {
+  const auto budget = Budget::create(4 * kPageBytes);
+  Pipe pipe = paged_pipe(1, budget);
+  pipe.writer.write(as_bytes("abc"));
+  std::latch room{1};
+  pipe.writer.on_room(kPageBytes, [&room] { room.count_down(); });
+  Page page = budget->overdraw_page();
+  EXPECT_EQ(pipe.reader.read_page(page), 3U);
+  room.wait();
+}
+
+TEST(Pipe, a_ring_of_several_pages_takes_what_the_budget_has_to_spare_and_at_least_one) {
+  const auto budget = Budget::create(3 * kPageBytes);
+  const Pipe first = paged_pipe(2, budget), second = paged_pipe(2, budget), third = paged_pipe(2, budget);
+  EXPECT_EQ(first.writer.room(), 2 * kPageBytes);
+  EXPECT_EQ(second.writer.room(), kPageBytes);
+  EXPECT_EQ(third.writer.room(), kPageBytes);
+  EXPECT_EQ(budget->statistics().overdraft, kPageBytes);
+}
+
 TEST(Pipe, the_reader_gets_what_is_in_the_ring_and_then_the_error) {
   Pipe pipe{8};
   pipe.writer.write(as_bytes("abc"));

@@ -115,6 +115,19 @@ TEST_P(StageTest, larger_than_any_buffer) {
   EXPECT_TRUE(read_all(*stage.source, 300'000) == GetParam().expected(input));
 }
 
+TEST_P(StageTest, page_by_page_it_gives_and_learns_the_same) {
+  const std::string input = random_bytes(2 * kPageBytes + 17, 12);
+  MemorySource whole{as_bytes(input)}, inner{as_bytes(input)};
+  Stage reference = GetParam().make(whole), stage = GetParam().make(inner);
+  read_all(*reference.source, kPageBytes);
+  Page page = Budget::process_default()->overdraw_page();
+  std::string got;
+  while (const std::size_t count = stage.source->read_page(page)) got += as_text(page.bytes().first(count));
+  EXPECT_EQ(stage.source->read_page(page), 0U) << "an end is no longer one when asked again";
+  EXPECT_TRUE(got == GetParam().expected(input));
+  EXPECT_EQ(stage.learned(), reference.learned());
+}
+
 TEST_P(StageTest, mark_read_rewind_read_gives_the_same_bytes_and_learns_the_same) {
   const std::string& input = GetParam().input;
   MemorySource whole{as_bytes(input)};
