@@ -47,15 +47,14 @@ def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = tmp_path_factory.mktemp("sink") / "sink"
     compiler = [*(["ccache"] if shutil.which("ccache") else []), "g++", "-std=c++20", "-O2", "-pthread"]
     subprocess.run([*compiler, str(ROOT / "bench/servers/sink.cc"), "-o", str(program)], check=True)
-    process = subprocess.Popen([str(program)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        word, port = process.stdout.readline().split()
-        assert word == "port"
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    with subprocess.Popen([str(program)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            word, port = process.stdout.readline().split()
+            assert word == "port"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
 
 
 def peak_mib(url: str, count: int, size: int) -> float:
