@@ -7,6 +7,7 @@ import http.client
 import os
 import socket
 import urllib.request
+from contextlib import closing
 
 import boto3
 import pytest
@@ -20,12 +21,11 @@ CONTENT = os.urandom(300_000)
 
 
 def get(origin: FileOrigin, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", origin.port, timeout=30)
-    connection.request(
-        "GET", "/f", headers={name.replace("_", "-"): value for name, value in headers.items()}
-    )
-    response = connection.getresponse()
-    return response, response.read()
+    wanted = {name.replace("_", "-"): value for name, value in headers.items()}
+    with closing(http.client.HTTPConnection("127.0.0.1", origin.port, timeout=30)) as connection:
+        connection.request("GET", "/f", headers=wanted)
+        with closing(connection.getresponse()) as response:
+            return response, response.read()
 
 
 def judge(s3: ScriptedS3):
