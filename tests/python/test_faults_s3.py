@@ -101,6 +101,20 @@ def sent_parts(s3: ScriptedS3, number: int) -> list[Request]:
     return [request for request in s3.asked("UploadPart") if request.query["partNumber"] == str(number)]
 
 
+def test_headers_and_elements_nobody_asked_for_are_accepted(s3, store):
+    def with_more(_request, do):
+        answer = do()
+        kms = ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:us-east-1:1:key/2")
+        answer.headers = [*answer.headers, ("x-amz-server-side-encryption", "aws:kms"), kms, ("x-new", "?")]
+        answer.body = answer.body.replace(b"</Init", b"<Session><New>1</New></Session></Init")
+        return answer
+
+    for operation in ("CreateUpload", "UploadPart", "UploadPart", "UploadPart", "CompleteUpload"):
+        s3.on(operation, with_more)
+    store.put("k", PARTS)
+    assert stored(s3) == PARTS
+
+
 def test_a_part_that_meets_slow_down_after_its_body_is_sent_again_whole(s3, store):
     s3.on("UploadPart", instead(error(503, "SlowDown")))
     store.put("k", PARTS)
