@@ -175,6 +175,13 @@ std::optional<Page> Budget::try_page() {
   return Page{shared_from_this(), slab_->take_page()};
 }
 
+std::optional<Page> Budget::try_spare_page() {
+  const std::lock_guard lock{slab_->mutex};
+  slab_->release_idle();
+  if (!slab_->has_room(slab_->limit / 2 + kPageBytes)) return std::nullopt;
+  return Page{shared_from_this(), slab_->take_page()};
+}
+
 Page Budget::overdraw_page() {
   const std::lock_guard lock{slab_->mutex};
   slab_->release_idle();

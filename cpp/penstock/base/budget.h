@@ -89,6 +89,8 @@ class Budget : public std::enable_shared_from_this<Budget> {
   std::optional<Charge> try_charge(std::uint64_t bytes);  // nullopt: no room now
   Charge overdraw(std::uint64_t bytes);                   // always granted
   std::optional<Page> try_page();
+  // Of the lower half of the Budget only: for who can do without, so that room is left for who cannot.
+  std::optional<Page> try_spare_page();
   Page overdraw_page();
 
   // Gives pages idle for kIdle back to the system. Page traffic does it by itself; the I/O thread's tick does

@@ -191,20 +191,21 @@ Easy::Events::Took Try::keep(Bytes bytes, std::size_t limit) {
 }
 
 Easy::Events::Took Try::deliver(Bytes bytes) {
-  if (paused_) return Took::pause;
   switch (delivery_->take(bytes)) {
     case Delivery::Took::stop:
       return stop_with(std::nullopt);
     case Delivery::Took::nothing:
       moved_ -= bytes.size();  // it comes again
       engine_.bytes_moved(-bytes.size(), 0);
-      pause();
+      if (!paused_) pause();
       return Took::pause;
     case Delivery::Took::all:
       break;
   }
-  // Paused before libcurl reads what would not fit: it would keep a copy of it.
-  if (delivery_->room() < easy_.receive_bytes()) {
+  // Paused before libcurl reads what would not fit: it would keep a copy of it. What it has read already
+  // comes on in pieces of 16 KiB and is taken: to refuse one would make it copy the rest, again for each
+  // piece.
+  if (!paused_ && delivery_->room() < easy_.receive_bytes()) {
     pause();
     curl_easy_pause(easy_.handle(), CURLPAUSE_RECV);
   }

@@ -216,12 +216,15 @@ bool ObjectWriter::part_is_full() const {
   return part_->size() >= plan_.size_of(part_number_);
 }
 
+// Beyond what it is granted an upload begins a part only in the lower half of the Budget: with many uploads
+// the whole of it is theirs by right, and parts that one has in flight besides would be on top of that.
 // nullopt: the Budget is full, and nothing of this writer is under way whose end would give a page back.
 std::optional<Page> ObjectWriter::next_page() {
   Budget& budget = *client_->http().budget();
   for (;;) {
-    if (auto page = budget.try_page()) return page;
     const std::uint64_t held = flight_->held();
+    const bool further_part = held >= kGranted && (!part_ || part_is_full());
+    if (auto page = further_part ? budget.try_spare_page() : budget.try_page()) return page;
     if (held < kGranted) return budget.overdraw_page();
     if (part_ && held == part_->page_bytes()) return std::nullopt;
     flight_->wait_for_release(held, call_);

@@ -15,7 +15,7 @@ RingMemory::RingMemory(std::size_t bytes, Budget& budget)
   }
   pages_.push_back(budget.overdraw_page());
   while (pages_.size() < capacity_ / kPageBytes) {
-    auto page = budget.try_page();
+    auto page = budget.try_spare_page();
     if (!page) break;
     pages_.push_back(*std::move(page));
   }

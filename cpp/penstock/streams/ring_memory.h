@@ -2,7 +2,7 @@
 // can be exchanged for others, or one block where the ring is not a whole number of pages.
 //
 // Memory: `bytes`, taken from the Budget while it lives. Of several pages only the first is sure: the others
-//         are as many as the Budget has to spare.
+//         are as many as the lower half of the Budget has to spare.
 #pragma once
 
 #include <cstddef>

@@ -90,6 +90,14 @@ TEST(Budget, charges_and_pages_share_the_limit) {
   EXPECT_FALSE(budget->try_page());
 }
 
+TEST(Budget, spare_pages_are_those_of_its_lower_half) {
+  const auto budget = Budget::create(4 * kPageBytes);
+  const auto first = budget->try_spare_page(), second = budget->try_spare_page();
+  EXPECT_TRUE(first && second);
+  EXPECT_FALSE(budget->try_spare_page());
+  EXPECT_TRUE(budget->try_page());
+}
+
 TEST(Budget, a_page_beyond_the_limit_is_granted_counted_and_not_kept) {
   const auto budget = Budget::create(kPageBytes);
   const auto within = budget->try_page();

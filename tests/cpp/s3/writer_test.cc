@@ -333,6 +333,16 @@ TEST_F(WriterTest, ManyWritersInASmallBudgetAllFinish) {
   EXPECT_LE(tight->statistics().peak, 6 * 9_MiB);
 }
 
+TEST_F(WriterTest, OnlyOnePartAtATimeWhereOthersHoldHalfOfTheBudget) {
+  const auto shared = Budget::create(32_MiB);
+  const auto others = shared->try_charge(16_MiB);
+  S3Store crowded{bucket.config(test::quick_client({.budget = shared}))};
+  const std::string content = random_bytes(27_MiB);
+  MemorySource source{as_bytes(content)};
+  EXPECT_EQ(crowded.put("k", source).bytes, content.size());
+  EXPECT_LE(shared->statistics().peak, 16_MiB + 8_MiB);
+}
+
 TEST_F(WriterTest, ADroppedWriterAborts) {
   const std::string content = random_bytes(11_MiB);
   {
