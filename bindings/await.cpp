@@ -13,8 +13,8 @@ std::vector<Batch> batches;  // the notifier thread's alone, and only under the 
 
 }  // namespace
 
-void settle_later(const Kept& loop, const Kept& future, py::object value, py::object error) {
-  py::tuple entry = py::make_tuple(*future, std::move(value), std::move(error));
+void settle_later(const Kept& loop, const Kept& future, const py::object& value, const py::object& error) {
+  py::tuple entry = py::make_tuple(*future, value, error);
   for (Batch& batch : batches)
     if (batch.loop.is(*loop)) return batch.settled.append(std::move(entry));
   batches.push_back({*loop, py::list{}});

@@ -15,7 +15,7 @@
 namespace penstock::python {
 
 // A finished job on its way to its loop. `future` is settled by penstock._loop.settle on the loop's thread.
-void settle_later(const Kept& loop, const Kept& future, py::object value, py::object error);
+void settle_later(const Kept& loop, const Kept& future, const py::object& value, const py::object& error);
 
 template <class Value>
 class Completion : public Runtime::Notice {

@@ -122,14 +122,15 @@ void RefreshingCache::get(Ready ready) {
   const bool can_serve = now == State::fresh || now == State::aging;
   const bool wants_load = now != State::fresh && !loading_ && (!keys_ || may_try());
   const bool waits = !can_serve && (loading_ || wants_load);
-  std::optional<Loaded> answer;
-  if (waits)
-    waiting_.push_back(std::move(ready));
-  else
-    answer = can_serve ? Loaded{*keys_} : best();
   if (wants_load) loading_ = true, loading_in_ = getpid();
-  lock.unlock();
-  if (answer) ready(*std::move(answer));
+  if (waits) {
+    waiting_.push_back(std::move(ready));
+    lock.unlock();
+  } else {
+    Loaded answer = can_serve ? Loaded{*keys_} : best();
+    lock.unlock();
+    ready(std::move(answer));
+  }
   if (wants_load) start_load();
 }
 

@@ -84,6 +84,7 @@ class SpawnOptions {
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (auto& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -92,6 +93,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 pid_t spawn(std::vector<std::string> arguments, const std::map<std::string, std::string>& environment,
             int out) {
   std::vector<std::string> settings;
+  settings.reserve(environment.size());
   for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
   auto argv = pointers_to(arguments);
   auto envp = pointers_to(settings);

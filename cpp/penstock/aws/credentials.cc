@@ -96,7 +96,7 @@ std::shared_ptr<CredentialCache> chain_cache(ChainInputs given, std::shared_ptr<
                      .run = [](std::function<void()> job) { loaders().run(std::move(job)); },
                      .clock = std::move(clock),
                      .fetched =
-                         [slot] {
+                         [slot = std::move(slot)] {
                            if (const auto client = slot->lock())
                              client->count([](http::Statistics& all) { ++all.credential_fetches; });
                          }});
@@ -140,7 +140,8 @@ ChainInputs ChainInputs::from_process() {
   return inputs;
 }
 
-std::shared_ptr<CredentialCache> credentials_for(ChainInputs inputs, std::shared_ptr<http::Client> client) {
+std::shared_ptr<CredentialCache> credentials_for(ChainInputs inputs,
+                                                 const std::shared_ptr<http::Client>& client) {
   auto clock = client->options().clock ? client->options().clock : Clock::system();
   // Given keys are right or wrong at once; a callable is the caller's own and cannot be compared with
   // another.

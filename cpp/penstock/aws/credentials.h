@@ -60,7 +60,8 @@ class CredentialCache {
 };
 
 // One process-wide cache keyed by the chain's inputs: equal inputs share it. Fixed for the life of `client`.
-std::shared_ptr<CredentialCache> credentials_for(ChainInputs inputs, std::shared_ptr<http::Client> client);
+std::shared_ptr<CredentialCache> credentials_for(ChainInputs inputs,
+                                                 const std::shared_ptr<http::Client>& client);
 
 // region: argument, AWS_REGION, AWS_DEFAULT_REGION, profile, "us-east-1".
 std::string region_for(const ChainInputs& inputs);

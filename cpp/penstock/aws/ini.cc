@@ -156,10 +156,11 @@ Ini parse_ini(std::string_view text, const std::string& subject) {
 std::optional<Ini> read_ini(const std::string& path) {
   struct stat status{};
   // Asked first, since opening a FIFO would wait for a writer.
-  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (stat(path.c_str(), &status) != 0) {
     if (errno == EACCES) throw_unreadable(path);
     return std::nullopt;
   }
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.get() < 0) throw_unreadable(path);
   return parse_ini(read_within_limit(file.get(), path), path);

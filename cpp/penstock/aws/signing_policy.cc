@@ -95,7 +95,7 @@ class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from
 void SigningPolicy::prepare(http::Request& request, Ready ready) {
   if (!moved_url_.empty()) request.url = moved_url_;
   io_thread_ = std::this_thread::get_id();
-  credentials_->get([self = shared_from_this(), &request, ready = std::move(ready)](Loaded loaded) {
+  credentials_->get([self = shared_from_this(), &request, ready = std::move(ready)](const Loaded& loaded) {
     self->sign_with(request, loaded, ready);
   });
 }
@@ -213,7 +213,7 @@ bool SigningPolicy::mend_region(const Attempt& attempt, const ServiceError& said
 
 }  // namespace
 
-std::shared_ptr<http::AttemptPolicy> signing_policy(std::shared_ptr<http::Client> client,
+std::shared_ptr<http::AttemptPolicy> signing_policy(const std::shared_ptr<http::Client>& client,
                                                     std::shared_ptr<CredentialCache> credentials,
                                                     SigningOptions options) {
   return std::make_shared<SigningPolicy>(client, std::move(credentials), std::move(options));

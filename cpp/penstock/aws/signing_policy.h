@@ -29,7 +29,7 @@ struct SigningOptions {
 
 // One policy object an exchange of `client`, which it does not keep alive: it remembers what was mended
 // (skew, token, region: each once).
-std::shared_ptr<http::AttemptPolicy> signing_policy(std::shared_ptr<http::Client> client,
+std::shared_ptr<http::AttemptPolicy> signing_policy(const std::shared_ptr<http::Client>& client,
                                                     std::shared_ptr<CredentialCache> credentials,
                                                     SigningOptions options);
 

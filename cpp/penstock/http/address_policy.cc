@@ -184,7 +184,8 @@ AddressPolicy AddressPolicy::unguarded() {
   return AddressPolicy(Kind::unguarded);
 }
 
-AddressPolicy AddressPolicy::custom(std::vector<std::string> allow, std::vector<std::string> deny) {
+AddressPolicy AddressPolicy::custom(const std::vector<std::string>& allow,
+                                    const std::vector<std::string>& deny) {
   const auto parsed = [](const std::vector<std::string>& texts) {
     std::vector<Cidr> cidrs;
     for (const auto& text : texts) {

@@ -24,7 +24,7 @@ class AddressPolicy {
   static AddressPolicy public_only();
   static AddressPolicy unguarded();
   // CIDRs such as "10.0.0.0/8", "fd00::/8". Throws Error(refused) on one that does not parse.
-  static AddressPolicy custom(std::vector<std::string> allow, std::vector<std::string> deny);
+  static AddressPolicy custom(const std::vector<std::string>& allow, const std::vector<std::string>& deny);
   static AddressPolicy parse(std::string_view name);  // "any", "public"
 
   bool allows(const sockaddr& address) const;
@@ -41,8 +41,8 @@ class AddressPolicy {
     bool contains(const unsigned char* address) const;
   };
   explicit AddressPolicy(Kind kind) : kind_(kind) {}
-  bool allows_bytes(const unsigned char* address) const;
-  bool allows_custom(const unsigned char* address) const;
+  bool allows_bytes(const unsigned char* bytes) const;
+  bool allows_custom(const unsigned char* bytes) const;
   Kind kind_;
   std::vector<Cidr> allow_, deny_;
 };

@@ -122,7 +122,7 @@ class Client {
 
   // The one process-wide client that everything uses unless given another. Replaceable; made on first use.
   static std::shared_ptr<Client> process_default();
-  static void set_process_default(std::shared_ptr<Client> client);
+  static void set_process_default(std::shared_ptr<Client> replacement);
 
   // Small and whole. Throws Error unless the policy accepts.
   Response send(Request request, CallOptions options = {});

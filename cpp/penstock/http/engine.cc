@@ -66,7 +66,7 @@ Engine::~Engine() {
   if (thread_.joinable()) thread_.detach();  // run() holds the engine: it has ended, or is what ends it
 }
 
-void Engine::begin(std::shared_ptr<Exchange> exchange) {
+void Engine::begin(const std::shared_ptr<Exchange>& exchange) {
   const bool posted = mailbox_->post([this, exchange] { admit(exchange); });
   if (!posted) exchange->refuse();
 }
@@ -215,9 +215,7 @@ void Engine::perform() {
 void Engine::tick() {
   if (now() < next_tick_) return;
   next_tick_ = now() + options_.tick;
-  std::vector<std::shared_ptr<Exchange>> looked_at;
-  for (const auto& [raw, exchange] : live_) looked_at.push_back(exchange);
-  for (const auto& exchange : looked_at) exchange->tick(now());
+  for (const auto& exchange : living()) exchange->tick(now());
   connections_.shut_idle(now());
   options_.budget->trim();
 }
@@ -261,10 +259,15 @@ bool Engine::may_stop() const {
   return chores_ == 0 && live_.empty();
 }
 
-void Engine::cancel_all(bool chores_too) {
+std::vector<std::shared_ptr<Exchange>> Engine::living() const {
   std::vector<std::shared_ptr<Exchange>> all;
+  all.reserve(live_.size());
   for (const auto& [raw, exchange] : live_) all.push_back(exchange);
-  for (const auto& exchange : all) {
+  return all;
+}
+
+void Engine::cancel_all(bool chores_too) {
+  for (const auto& exchange : living()) {
     if (chores_too || !exchange->chore()) exchange->refuse();
   }
 }

@@ -42,7 +42,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Any thread.
   static std::shared_ptr<Engine> start(ClientOptions options);
   ~Engine();
-  void begin(std::shared_ptr<Exchange> exchange);
+  void begin(const std::shared_ptr<Exchange>& exchange);
   bool post(Mailbox::Job job) { return mailbox_->post(std::move(job)); }
   void post_after(std::chrono::milliseconds span, Mailbox::Job job);
   // Counted until it dies: drain() and close() wait for it. Any thread.
@@ -87,6 +87,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void release_chore();
   void begin_closing();
   bool may_stop() const;
+  std::vector<std::shared_ptr<Exchange>> living() const;  // which may end while they are walked
   void cancel_all(bool chores_too);
   void tear_down();
 

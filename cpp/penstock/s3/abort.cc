@@ -15,7 +15,7 @@ class Abort : public std::enable_shared_from_this<Abort> {
   void round() {
     ++rounds_;
     client_->submit(abort_upload(client_->address(), upload_), sending("abort upload"),
-                    [self = shared_from_this()](http::Outcome outcome) { self->on_aborted(outcome); });
+                    [self = shared_from_this()](const http::Outcome& outcome) { self->on_aborted(outcome); });
   }
 
  private:
@@ -32,7 +32,7 @@ class Abort : public std::enable_shared_from_this<Abort> {
 
   void confirm() {
     client_->submit(list_parts(client_->address(), upload_, 0), sending("confirm abort"),
-                    [self = shared_from_this()](http::Outcome outcome) { self->on_listed(outcome); });
+                    [self = shared_from_this()](const http::Outcome& outcome) { self->on_listed(outcome); });
   }
 
   void on_listed(const http::Outcome& outcome) {

@@ -124,7 +124,8 @@ class Completion : public std::enable_shared_from_this<Completion> {
                  .expected = publication_.identity.checksum->base64(),
                  .actual = result.crc64nvme}};
     client_->submit(delete_object(client_->address(), publication_.identity.key, result.etag),
-                    sending("remove"), [self = shared_from_this(), error = std::move(error)](http::Outcome) {
+                    sending("remove"),
+                    [self = shared_from_this(), error = std::move(error)](const http::Outcome&) {
                       self->closed();
                       self->end(error);
                     });

@@ -110,7 +110,7 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
     client_->submit(
         delete_object(client_->address(), identity_.key, response.headers.get("etag")),
         {.key = identity_.key, .doing = "remove", .side = Side::sink, .chore = true},
-        [self = shared_from_this(), error = std::move(error)](http::Outcome) { self->finish(error); });
+        [self = shared_from_this(), error = std::move(error)](const http::Outcome&) { self->finish(error); });
   }
 
   void settle(Error lost) {

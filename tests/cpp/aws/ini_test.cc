@@ -94,6 +94,12 @@ TEST(IniFile, absent_files_folders_and_fifos_are_none) {
     EXPECT_FALSE(read_ini(path).has_value()) << path;
 }
 
+TEST(IniFile, what_failed_before_says_nothing_of_a_folder) {
+  const TemporaryFolder folder;
+  errno = EACCES;
+  EXPECT_FALSE(read_ini(folder.path()).has_value());
+}
+
 TEST(IniFile, over_the_limit_is_refused) {
   const TemporaryFolder folder;
   const std::string head = "[default]\nx = 1\n#";
