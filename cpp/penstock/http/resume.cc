@@ -90,12 +90,10 @@ Resume::Answer Resume::check(int status, const Headers& answer, std::uint64_t de
 
 Resume::Answer Resume::check_partial(const Headers& answer, std::uint64_t wanted, bool if_match) {
   const ContentRange came = content_range(answer);
-  const bool must_have_etag = if_match && !etag_.empty();
-  if ((must_have_etag || answer.has("etag")) && !same_validator(answer)) {
-    if (!answer.has("etag"))
-      throw side_source(Kind::corrupt, "etag", "a 206 to If-Match came without its ETag");
-    throw changed("its ETag is another");
-  }
+  const bool has_validator = answer.has(etag_.empty() ? "last-modified" : "etag");
+  if (!has_validator && if_match && !etag_.empty())
+    throw side_source(Kind::corrupt, "etag", "a 206 to If-Match came without its ETag");
+  if (has_validator && !same_validator(answer)) throw changed("its validator is another");
   if (total_ && came.total != *total_) throw changed("its size is another");
   if (came.first != wanted || (last_ && came.last > *last_)) {
     throw side_source(Kind::corrupt, "content_range",
@@ -120,8 +118,7 @@ Resume::Answer Resume::check_unsatisfied(const Headers& answer, std::uint64_t wa
 }
 
 bool Resume::same_validator(const Headers& answer) const {
-  return etag_.empty() ? answer.get("last-modified") == last_modified_ || answer.get("etag").empty() == false
-                       : answer.get("etag") == etag_;
+  return etag_.empty() ? answer.get("last-modified") == last_modified_ : answer.get("etag") == etag_;
 }
 
 }  // namespace penstock::http

@@ -145,6 +145,31 @@ TEST_F(ResumeTest, a_last_modified_a_minute_old_is_strong_enough) {
   EXPECT_EQ(server_.requests("/a").at(1).headers.get("if-range"), old.last_modified);
 }
 
+TEST_F(ResumeTest, another_last_modified_is_changed_whatever_weak_etag_comes_with_it) {
+  const Resource old{.size = kSize,
+                     .etag = "W/\"one\"",
+                     .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
+                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+                     .reset_after = 300'000};
+  const Resource later{
+      .size = kSize, .etag = "W/\"two\"", .last_modified = "Sun, 06 Nov 1994 08:48:38 GMT", .ranges = false};
+  EXPECT_EQ(broken_then(script().serve(later), old).facts().code, code::kChanged);
+}
+
+TEST_F(ResumeTest, a_206_with_another_last_modified_is_changed) {
+  const Resource old{.size = kSize,
+                     .etag = "",
+                     .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
+                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+                     .reset_after = 300'000};
+  const Error error = broken_then(respond(206,
+                                          {{"Content-Range", "bytes 300000-999999/1000000"},
+                                           {"Last-Modified", "Sun, 06 Nov 1994 08:48:38 GMT"}},
+                                          std::string(700'000, 'x')),
+                                  old);
+  EXPECT_EQ(error.facts().code, code::kChanged);
+}
+
 TEST_F(ResumeTest, a_younger_last_modified_is_not) {
   const Error error = broken_then(respond(200), {.size = kSize,
                                                  .etag = "",
