@@ -13,22 +13,11 @@
 #include <curl/curl.h>
 
 #include "penstock/http/client.h"
-#include "penstock/http/url.h"
+#include "penstock/http/wire.h"
 
 namespace penstock::http {
 
 class Connections;
-
-// How one try is made, beside its Request.
-struct Wire {
-  Url url;
-  std::string proxy;  // "" for none
-  AddressPolicy guard = AddressPolicy::any();
-  bool guard_applies = true;  // false: the connection is a proxy's
-  bool expect_continue = false;
-  std::size_t ring_bytes = 0;  // of the body's ring; 0: no ring
-  bool may_repeat = true;      // false: libcurl must not send it again on a fresh connection by itself
-};
 
 class Easy {
  public:

@@ -1,14 +1,12 @@
 #include "penstock/http/exchange.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <fmt/format.h>
 
 #include "penstock/base/hide.h"
 #include "penstock/base/redact.h"
-#include "penstock/http/fault.h"
-#include "penstock/http/proxy.h"
+#include "penstock/http/lease.h"
 #include "penstock/http/redirect.h"
 
 namespace penstock::http {
@@ -17,8 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kAttempts = 3, kBodyAttempts = 5;
-constexpr std::uint64_t kProgressBytes = 1_MiB;
-constexpr int kMends = 4;  // a policy mends each thing once; this stops one that does not
+constexpr std::uint64_t kProgressBytes = 1_MiB;  // so many new bytes are as good as a success
 
 Error our_error(Kind kind, std::string_view code, std::string message) {
   Facts facts;
@@ -30,15 +27,8 @@ Error cancelled_error() {
   return our_error(Kind::cancelled, "", "the exchange was stopped by its caller");
 }
 
-// The far end named a time that is too far away: the caller may come back then.
-Error busy_until(Error error, milliseconds hint) {
-  Facts facts = error.facts();
-  facts.retry_after = hint;
-  return Error(Kind::busy, error.message(), std::move(facts));
-}
-
 // With no validator the rest could be another object's.
-Error not_resumable(Error fault) {
+Error not_resumable(const Error& fault) {
   Facts facts;
   facts.code = code::kNotResumable;
   facts.cause = std::make_shared<Error>(fault);
@@ -46,54 +36,7 @@ Error not_resumable(Error fault) {
                std::move(facts));
 }
 
-// The connection will be the proxy's, which nobody asked to be judged; of the host behind it only an address
-// in the URL can be seen.
-void guard_behind_proxy(const Url& url, const AddressPolicy& guard, bool trusts_proxy) {
-  if (guard.must_see_the_host() && !trusts_proxy) {
-    throw our_error(
-        Kind::refused, code::kAddressGuard,
-        "the address guard cannot see past a proxy; pass guard_via_proxy to trust the proxy's own");
-  }
-  if (is_address(url.host) && !guard.allows(std::string_view(url.host))) throw blocked_fault();
-}
-
-std::string_view name_of(RetryClass retry_class) {
-  switch (retry_class) {
-    case RetryClass::transient:
-      return "transient";
-    case RetryClass::throttle:
-      return "throttle";
-    case RetryClass::mend:
-      return "mend";
-    case RetryClass::never:
-      break;
-  }
-  return "never";
-}
-
 }  // namespace
-
-// The caller's payload for as long as the exchange lives, and no longer: a policy that is still preparing on
-// another thread when the exchange is cancelled must not read what the caller has freed.
-class Lease final : public Payload {
- public:
-  explicit Lease(std::shared_ptr<const Payload> payload)
-      : payload_(std::move(payload)), size_(payload_->size()) {}
-  std::uint64_t size() const override { return size_; }
-  std::size_t read_at(std::uint64_t offset, MutableBytes out) const override {
-    const std::lock_guard lock(mutex_);
-    return payload_ ? payload_->read_at(offset, out) : 0;
-  }
-  void end() {
-    const std::lock_guard lock(mutex_);
-    payload_.reset();
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Payload> payload_;
-  const std::uint64_t size_;
-};
 
 Exchange::Exchange(Engine& engine, Request request, CallOptions options, Done done)
     : engine_(engine),
@@ -102,6 +45,7 @@ Exchange::Exchange(Engine& engine, Request request, CallOptions options, Done do
       options_(std::move(options)),
       policy_(options_.policy ? options_.policy : plain_policy()),
       done_(std::move(done)),
+      attempts_(engine, options_),
       chore_(options_.chore ? engine.hold_chore() : nullptr) {
   if (!asked_.body) return;
   lease_ = std::make_shared<Lease>(std::move(asked_.body));
@@ -135,9 +79,7 @@ void Exchange::check() {
     throw our_error(Kind::refused, "url", "a URL with user or password in it; send them as a header");
   for (const auto& [name, value] : asked_.headers) check_header(name, value);
   check_header(asked_.method, "");
-  const int wanted = delivery_ ? kBodyAttempts : kAttempts;
-  const int by_client = engine_.options().max_attempts;
-  max_attempts_ = options_.max_attempts > 0 ? options_.max_attempts : by_client > 0 ? by_client : wanted;
+  attempts_.allow(delivery_ ? kBodyAttempts : kAttempts);
 }
 
 void Exchange::arm() {
@@ -197,13 +139,14 @@ void Exchange::slot_granted() {
   });
   holds_slot_ = true;
   state_ = State::running;
-  ++attempts_;
-  ++spent_;
+  attempts_.begin();
   if (delivery_) count_try();
   at_head_.reset();
   if (!try_) try_ = std::make_unique<Try>(engine_, static_cast<Try::Owner&>(*this));
   try {
-    try_->begin(sent_, wire(), limits(), delivery_.get());
+    Wire wire = wire_for(sent_, url_, options_, engine_.options());
+    wire.ring_bytes = delivery_ ? delivery_->ring_bytes() : 0;
+    try_->begin(sent_, wire, limits(), delivery_.get());
   } catch (const Error& error) {
     fail(error);
   }
@@ -213,22 +156,9 @@ void Exchange::count_try() {
   Arrival& arrival = delivery_->arrival();
   ++arrival.attempts;
   delivered_at_start_ = delivery_->delivered();
-  if (attempts_ == 1 || !delivery_->is_open()) return;
+  if (attempts_.made() == 1 || !delivery_->is_open()) return;
   ++arrival.resumes;
   engine_.count([](Statistics& statistics) { ++statistics.resumes; });
-}
-
-Wire Exchange::wire() const {
-  const ClientOptions& client = engine_.options();
-  Wire wire{.url = url_, .proxy = {}};
-  wire.guard = options_.guard.value_or(client.guard);
-  wire.proxy = proxy_for(url_, options_.proxy == "client" ? client.proxy : options_.proxy, std::getenv);
-  wire.expect_continue = options_.expect_continue;
-  wire.ring_bytes = delivery_ ? delivery_->ring_bytes() : 0;
-  wire.may_repeat = options_.idempotent || (sent_.method != "POST" && sent_.method != "PATCH");
-  wire.guard_applies = wire.proxy.empty();
-  if (!wire.proxy.empty()) guard_behind_proxy(url_, wire.guard, client.guard_via_proxy);
-  return wire;
 }
 
 Try::Limits Exchange::limits() const {
@@ -313,14 +243,14 @@ bool Exchange::followed() {
   ++redirects_;
   left_behind_ = secrets();  // a Location may hold them
   asked_ = std::move(*next);
-  --spent_;
+  attempts_.refund();
   prepare();
   return true;
 }
 
 Attempt Exchange::attempt(const Error* fault) const {
   const Head& head = try_->head();
-  return {.number = attempts_,
+  return {.number = attempts_.made(),
           .request = sent_,
           .status = fault ? 0 : head.status(),
           .headers = head.headers(),
@@ -347,18 +277,13 @@ void Exchange::judge_body() {
   if (!fault) fault = our_error(Kind::lost, "short_body", "the body ended before its length");
   if (fault->kind() != Kind::lost || fault->facts().code == code::kNotResumable)
     return fail(std::move(*fault));
-  if (!options_.resume || !delivery_->resume().possible()) return fail(not_resumable(std::move(*fault)));
+  if (!options_.resume || !delivery_->resume().possible()) return fail(not_resumable(*fault));
   count_progress();
   act(policy_->judge(attempt(&*fault)));
 }
 
-// 1 MiB of new bytes is a success: the attempts refill, and what the last resume paid comes back.
 void Exchange::count_progress() {
-  const std::uint64_t delivered = delivery_->delivered();
-  if (delivered - delivered_at_start_ < kProgressBytes) return;
-  engine_.quota(origin_).succeeded(last_paid_);
-  last_paid_ = 0;
-  spent_ = 0;
+  if (delivery_->delivered() - delivered_at_start_ >= kProgressBytes) attempts_.progressed(origin_);
 }
 
 void Exchange::act(Verdict verdict) {
@@ -368,47 +293,16 @@ void Exchange::act(Verdict verdict) {
   if (!first_failure_) first_failure_ = std::make_shared<Error>(error);
   if (verdict.action == Verdict::Action::fail) return fail(std::move(error));
   verdict.error = std::move(error);
-  retry(std::move(verdict));
-}
-
-// A POST that may have arrived is not sent again, whatever was answered, unless it may be or was rejected.
-bool Exchange::may_repeat(const Verdict& verdict) const {
-  if (verdict.retry_class == RetryClass::never) return false;
-  if (verdict.retry_class == RetryClass::mend) return mended_ < kMends;
-  if (spent_ >= max_attempts_) return false;
-  const bool once = sent_.method == "POST" || sent_.method == "PATCH";
-  return !once || options_.idempotent || !try_->may_have_arrived();
-}
-
-void Exchange::retry(Verdict verdict) {
-  Error error = std::move(*verdict.error);
-  if (!may_repeat(verdict)) return fail(std::move(error));
-  if (verdict.retry_class == RetryClass::mend) {
-    ++mended_;
-    --spent_;
-    return wait(milliseconds{0});
-  }
-  const RetryPrice price = retry_price(engine_.options().retry_mode, verdict.retry_class, try_->timed_out());
-  const auto span = retry_wait(engine_.backoff().before_retry(std::max(spent_, 1), price.base), verdict,
-                               engine_.options().max_retry_after);
-  if (!span) return fail(busy_until(std::move(error), *verdict.retry_after));
-  const auto deadline = options_.call.deadline.at();
-  if (verdict.retry_after && deadline && std::chrono::steady_clock::now() + *span >= *deadline) {
-    return fail(busy_until(std::move(error), *span));
-  }
-  if (!engine_.quota(origin_).pay(price.cost)) {
-    error.facts().quota_exhausted = true;
-    return fail(std::move(error));
-  }
-  last_paid_ = price.cost;
-  count_retry(verdict.retry_class);
-  wait(*span);
+  // What may have arrived is not sent again, whatever was answered, unless it may arrive twice.
+  const bool again = may_arrive_twice(sent_, options_) || !try_->may_have_arrived();
+  wait(attempts_.before_next(
+      std::move(verdict), {.origin = origin_, .may_be_sent_again = again, .timed_out = try_->timed_out()}));
 }
 
 void Exchange::wait(milliseconds span) {
   state_ = State::waiting;
   engine_.log(LogLevel::info, fmt::format("{} {}: try {} failed, the next in {} ms", asked_.method,
-                                          redact_url(asked_.url), attempts_, span.count()));
+                                          redact_url(asked_.url), attempts_.made(), span.count()));
   backoff_timer_ = engine_.at(engine_.now() + span, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self || self->state_ != State::waiting) return;
@@ -418,14 +312,14 @@ void Exchange::wait(milliseconds span) {
 }
 
 void Exchange::succeed() {
-  engine_.quota(origin_).succeeded(last_paid_);
+  attempts_.succeeded(origin_);
   if (delivery_) return end(Response{});
   const Head& head = try_->head();
   end(Response{.status = head.status(),
                .headers = head.headers(),
                .body = try_->take_kept(),
                .url = sent_.url,
-               .attempts = attempts_});
+               .attempts = attempts_.made()});
 }
 
 void Exchange::fail(Error error) {
@@ -438,10 +332,10 @@ Error Exchange::decorated(Error error) const {
   Facts& facts = error.facts();
   if (facts.doing.empty()) facts.doing = asked_.method;
   if (facts.subject.empty()) facts.subject = redact_url(asked_.url);
-  facts.attempts = attempts_;
+  facts.attempts = attempts_.made();
   if (delivery_) facts.side = Side::source;
   if (delivery_) facts.bytes_done = delivery_->delivered();
-  if (!facts.cause && attempts_ > 1) facts.cause = first_failure_;
+  if (!facts.cause && attempts_.made() > 1) facts.cause = first_failure_;
   return error;
 }
 
@@ -500,11 +394,6 @@ void Exchange::count_failure(const Error& error) {
     ++statistics.hosts[origin_].failed_by_kind[std::string(to_string(error.kind()))];
     if (error.facts().code == code::kAddressGuard) ++statistics.guard_blocks;
   });
-}
-
-void Exchange::count_retry(RetryClass retry_class) {
-  engine_.count(
-      [&](Statistics& statistics) { ++statistics.retries_by_class[std::string(name_of(retry_class))]; });
 }
 
 }  // namespace penstock::http

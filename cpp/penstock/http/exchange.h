@@ -13,6 +13,7 @@
 #include <stop_token>
 #include <string>
 
+#include "penstock/http/attempts.h"
 #include "penstock/http/delivery.h"
 #include "penstock/http/engine.h"
 #include "penstock/http/try.h"
@@ -54,8 +55,6 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   void count_try();
   Attempt attempt(const Error* fault) const;
   void act(Verdict verdict);
-  void retry(Verdict verdict);
-  bool may_repeat(const Verdict& verdict) const;
   void wait(std::chrono::milliseconds span);
   void open_delivery(const Head& head);
   void succeed();
@@ -66,10 +65,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   void deadline_passed();
   Error decorated(Error error) const;
   std::vector<std::string> secrets() const;
-  Wire wire() const;
   Try::Limits limits() const;
   void count_failure(const Error& error);
-  void count_retry(RetryClass retry_class);
 
   Engine& engine_;
   std::shared_ptr<Mailbox> mailbox_;
@@ -79,6 +76,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   Done done_;
   std::unique_ptr<Delivery> delivery_;
   State state_ = State::fresh;
+  Attempts attempts_;
   std::shared_ptr<void> chore_;   // held while it is one
   std::shared_ptr<Lease> lease_;  // on the caller's payload
   std::uint64_t generation_ = 0;  // of the preparation awaited
@@ -86,7 +84,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   std::string origin_;
   std::unique_ptr<Try> try_;
   std::optional<Verdict> at_head_;  // what the policy said of a streamed answer's head
-  int attempts_ = 0, spent_ = 0, max_attempts_ = 3, mended_ = 0, redirects_ = 0, last_paid_ = 0;
+  int redirects_ = 0;
   std::uint64_t delivered_at_start_ = 0;  // of this try
   bool holds_slot_ = false, at_end_ = false;
   SteadyTime queued_at_{};
