@@ -81,9 +81,9 @@ py::object to_python(const Uploads& open) {
   return out;
 }
 
-py::object presign(const S3Handle& self, std::string method, std::string key, std::int64_t expires,
-                   const std::vector<std::pair<std::string, std::string>>& headers,
-                   std::vector<std::pair<std::string, std::string>> query, const CallPointer& state,
+py::object presign(const S3Handle& self, const std::string& method, const std::string& key,
+                   std::int64_t expires, const std::vector<std::pair<std::string, std::string>>& headers,
+                   const std::vector<std::pair<std::string, std::string>>& query, const CallPointer& state,
                    const py::object& loop) {
   http::Headers enforced;
   for (const auto& [name, value] : headers) enforced.add(name, value);
@@ -111,14 +111,15 @@ void bind_s3(py::module_& core) {
           call, loop)
       .def(
           "list_uploads",
-          [](const S3Handle& self, std::string key, const CallPointer& state, const py::object& loop_) {
+          [](const S3Handle& self, const std::string& key, const CallPointer& state,
+             const py::object& loop_) {
             return perform(state, loop_,
                            [s3 = self.s3, key](const Call& c) { return Uploads{s3->list_uploads(key, c)}; });
           },
           py::arg("key"), call, loop)
       .def(
           "abort_upload",
-          [](const S3Handle& self, std::string key, std::string id, const CallPointer& state,
+          [](const S3Handle& self, const std::string& key, const std::string& id, const CallPointer& state,
              const py::object& loop_) {
             return perform(state, loop_, [s3 = self.s3, key, id](const Call& c) {
               s3->abort_upload({key, id, std::nullopt}, c);

@@ -60,7 +60,15 @@ class ListingHandle {
   std::atomic<bool> busy_{false};
 };
 
-py::object get(const StoreHandle& self, std::string key, const py::object& range, std::string if_match,
+// head, find or exists
+template <auto verb>
+py::object look(const StoreHandle& self, const std::string& key, const CallPointer& state,
+                const py::object& loop) {
+  return perform(state, loop,
+                 [store = self.store, key](const Call& call) { return (store.get()->*verb)(key, call); });
+}
+
+py::object get(const StoreHandle& self, const std::string& key, const py::object& range, std::string if_match,
                std::string version, const CallPointer& state, const py::object& loop) {
   store::ReadOptions options{range_from(range), std::move(if_match), std::move(version)};
   return perform(state, loop, [store = self.store, key, options, state](const Call& call) {
@@ -68,8 +76,9 @@ py::object get(const StoreHandle& self, std::string key, const py::object& range
   });
 }
 
-py::object put_source(const StoreHandle& self, std::string key, const std::shared_ptr<SourceHandle>& source,
-                      const py::dict& options, const CallPointer& state, const py::object& loop) {
+py::object put_source(const StoreHandle& self, const std::string& key,
+                      const std::shared_ptr<SourceHandle>& source, const py::dict& options,
+                      const CallPointer& state, const py::object& loop) {
   return perform(state, loop,
                  [store = self.store, key, source, options = write_options(options)](const Call& call) {
                    Attentive attentive{*source, call};
@@ -77,7 +86,7 @@ py::object put_source(const StoreHandle& self, std::string key, const std::share
                  });
 }
 
-py::object put_bytes(const StoreHandle& self, std::string key, const py::buffer& data,
+py::object put_bytes(const StoreHandle& self, const std::string& key, const py::buffer& data,
                      const py::dict& options, const CallPointer& state, const py::object& loop) {
   auto held = std::make_shared<Borrowed>(data);
   return perform(state, loop,
@@ -86,7 +95,7 @@ py::object put_bytes(const StoreHandle& self, std::string key, const py::buffer&
                  });
 }
 
-py::object open_writer(const StoreHandle& self, std::string key, const py::dict& options,
+py::object open_writer(const StoreHandle& self, const std::string& key, const py::dict& options,
                        const CallPointer& state, const py::object& loop) {
   return perform(state, loop,
                  [store = self.store, key, options = write_options(options), state](const Call& call) {
@@ -97,8 +106,8 @@ py::object open_writer(const StoreHandle& self, std::string key, const py::dict&
 // copy or move
 template <Receipt (store::ObjectStore::*verb)(std::string_view, std::string_view, const store::WriteOptions&,
                                               const Call&)>
-py::object transfer(const StoreHandle& self, std::string from, std::string to, const py::dict& options,
-                    const CallPointer& state, const py::object& loop) {
+py::object transfer(const StoreHandle& self, const std::string& from, const std::string& to,
+                    const py::dict& options, const CallPointer& state, const py::object& loop) {
   return perform(state, loop,
                  [store = self.store, from, to, options = write_options(options)](const Call& call) {
                    return (store.get()->*verb)(from, to, options, call);
@@ -121,35 +130,17 @@ void bind_store(py::module_& core) {
           py::arg("most"), loop);
 
   py::class_<StoreHandle>(core, "Store", plain_type())
-      .def(
-          "head",
-          [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {
-            return perform(state, loop_,
-                           [store = self.store, key](const Call& c) { return store->head(key, c); });
-          },
-          py::arg("key"), call, loop)
-      .def(
-          "find",
-          [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {
-            return perform(state, loop_,
-                           [store = self.store, key](const Call& c) { return store->find(key, c); });
-          },
-          py::arg("key"), call, loop)
-      .def(
-          "exists",
-          [](const StoreHandle& self, std::string key, const CallPointer& state, const py::object& loop_) {
-            return perform(state, loop_,
-                           [store = self.store, key](const Call& c) { return store->exists(key, c); });
-          },
-          py::arg("key"), call, loop)
+      .def("head", &look<&store::ObjectStore::head>, py::arg("key"), call, loop)
+      .def("find", &look<&store::ObjectStore::find>, py::arg("key"), call, loop)
+      .def("exists", &look<&store::ObjectStore::exists>, py::arg("key"), call, loop)
       .def("get", &get, py::arg("key"), py::arg("range"), py::arg("if_match"), py::arg("version"), call, loop)
       .def("put_source", &put_source, py::arg("key"), py::arg("source"), py::arg("options"), call, loop)
       .def("put_bytes", &put_bytes, py::arg("key"), py::arg("data"), py::arg("options"), call, loop)
       .def("open_writer", &open_writer, py::arg("key"), py::arg("options"), call, loop)
       .def(
           "list",
-          [](const StoreHandle& self, std::string prefix, std::string start_after, const CallPointer& state,
-             const py::object& loop_) {
+          [](const StoreHandle& self, const std::string& prefix, const std::string& start_after,
+             const CallPointer& state, const py::object& loop_) {
             return perform(state, loop_, [store = self.store, prefix, start_after, state](const Call& c) {
               return std::make_shared<ListingHandle>(store->list(prefix, {start_after}, c), state);
             });
@@ -157,8 +148,8 @@ void bind_store(py::module_& core) {
           py::arg("prefix"), py::arg("start_after"), call, loop)
       .def(
           "remove",
-          [](const StoreHandle& self, std::string key, std::string if_match, const CallPointer& state,
-             const py::object& loop_) {
+          [](const StoreHandle& self, const std::string& key, const std::string& if_match,
+             const CallPointer& state, const py::object& loop_) {
             return perform(state, loop_, [store = self.store, key, if_match](const Call& c) {
               store->remove(key, {if_match}, c);
             });
@@ -168,8 +159,9 @@ void bind_store(py::module_& core) {
           "remove_many",
           [](const StoreHandle& self, std::vector<std::string> keys, const CallPointer& state,
              const py::object& loop_) {
-            return perform(state, loop_,
-                           [store = self.store, keys](const Call& c) { return store->remove_many(keys, c); });
+            return perform(state, loop_, [store = self.store, keys = std::move(keys)](const Call& c) {
+              return store->remove_many(keys, c);
+            });
           },
           py::arg("keys"), call, loop)
       .def("copy", &transfer<&store::ObjectStore::copy>, py::arg("from_key"), py::arg("to_key"),

@@ -60,6 +60,7 @@ py::object read(const SourcePointer& source, std::size_t n, bool full, const py:
 
 SourcePointer hash_stage(const SourcePointer& inner, const std::vector<std::string>& names) {
   std::vector<Algorithm> algorithms;
+  algorithms.reserve(names.size());
   for (const auto& name : names) algorithms.push_back(parse_algorithm(name));
   return source_of(std::make_unique<Hash>(*inner, std::move(algorithms)), inner->call(), inner);
 }

@@ -41,8 +41,8 @@ inline py::object to_python(std::optional<std::uint64_t> value) {
 }
 // Bound classes go out as themselves.
 template <class Bound>
-py::object to_python(std::shared_ptr<Bound> bound) {
-  return py::cast(std::move(bound));
+py::object to_python(const std::shared_ptr<Bound>& bound) {
+  return py::cast(bound);
 }
 
 store::ObjectMeta meta_from(py::handle meta);

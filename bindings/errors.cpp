@@ -102,7 +102,7 @@ std::optional<Error> error_from(const py::error_already_set& raised) {
 void register_errors(py::module_& core) {
   py::register_local_exception_translator([](std::exception_ptr thrown) {
     try {
-      if (thrown) std::rethrow_exception(thrown);
+      if (thrown) std::rethrow_exception(std::move(thrown));
     } catch (const Error& error) {
       py::object made = to_python(error);
       PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());

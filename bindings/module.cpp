@@ -7,8 +7,7 @@
 #include "errors.h"
 #include "runtime.h"
 
-namespace py = pybind11;
-using namespace penstock::python;
+namespace penstock::python {
 
 PYBIND11_MODULE(_core, core) {
   core.attr("__version__") = PENSTOCK_VERSION;
@@ -34,3 +33,5 @@ PYBIND11_MODULE(_core, core) {
     remember_main_thread();
   });
 }
+
+}  // namespace penstock::python

@@ -24,7 +24,7 @@ void PySink::write(Bytes bytes) {
 }
 
 void PySink::verify() const {
-  auto differs = [&](std::string what, std::string expected, std::string actual) {
+  auto differs = [&](const std::string& what, const std::string& expected, const std::string& actual) {
     Facts facts;
     facts.side = Side::sink;
     facts.doing = "verify";

@@ -40,10 +40,10 @@ std::size_t IteratorSource::read(MutableBytes out) {
   return n;
 }
 
-ReaderSource::ReaderSource(py::object file) : file_(std::move(file)) {
-  readinto_ = py::hasattr(*file_, "readinto");
-  seekable_ = py::hasattr(*file_, "seekable") && file_->attr("seekable")().cast<bool>();
-}
+ReaderSource::ReaderSource(py::object file)
+    : file_(std::move(file)),
+      readinto_(py::hasattr(*file_, "readinto")),
+      seekable_(py::hasattr(*file_, "seekable") && file_->attr("seekable")().cast<bool>()) {}
 
 std::size_t ReaderSource::read(MutableBytes out) {
   py::gil_scoped_acquire gil;

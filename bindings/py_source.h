@@ -114,7 +114,7 @@ class ReaderSource : public Source {
 
  private:
   Kept file_;
-  bool readinto_ = false, seekable_ = false;
+  bool readinto_, seekable_;
   std::int64_t mark_ = -1;
 };
 

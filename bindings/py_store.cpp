@@ -14,8 +14,8 @@ py::str text(std::string_view value) {
   return {value.data(), value.size()};
 }
 
-py::object native_source(py::object body) {
-  return py::module_::import("penstock.streams").attr("native_source")(std::move(body));
+py::object native_source(const py::object& body) {
+  return py::module_::import("penstock.streams").attr("native_source")(body);
 }
 
 class OpenObject : public store::ObjectSource {
