@@ -13,8 +13,7 @@ namespace penstock::python {
 namespace {
 
 CallPointer make_call(std::optional<double> deadline, py::object progress) {
-  auto state = deadline ? std::make_shared<CallState>(Deadline::after(
-                              std::chrono::nanoseconds{static_cast<std::int64_t>(*deadline * 1e9)}))
+  auto state = deadline ? std::make_shared<CallState>(Deadline::after(milliseconds(*deadline)))
                         : std::make_shared<CallState>();
   if (!progress.is_none()) state->set_progress(std::make_unique<PyProgress>(std::move(progress), *state));
   return state;

@@ -8,57 +8,11 @@
 #include "bind.h"
 #include "py_callback.h"
 #include "py_source.h"
+#include "py_store.h"
+#include "task_from.h"
 
 namespace penstock::python {
 namespace {
-
-template <class Value>
-void take(const py::dict& fields, const char* name, Value& into) {
-  if (fields.contains(name) && !fields[name].is_none()) into = fields[name].cast<Value>();
-}
-
-template <class Value>
-void take(const py::dict& fields, const char* name, std::optional<Value>& into) {
-  if (fields.contains(name) && !fields[name].is_none()) into = fields[name].cast<Value>();
-}
-
-files::FileTask task_from(const py::dict& fields) {
-  files::FileTask task;
-  take(fields, "task_id", task.task_id);
-  take(fields, "job_id", task.job_id);
-  take(fields, "url", task.url);
-  take(fields, "file_name", task.file_name);
-  take(fields, "key", task.key);
-  take(fields, "bucket", task.bucket);
-  take(fields, "expected_bytes", task.expected_bytes);
-  take(fields, "checksum", task.checksum);
-  take(fields, "checksum_algorithm", task.checksum_algorithm);
-  std::vector<std::string> digests;
-  take(fields, "digests", digests);
-  for (const auto& name : digests) task.digests.push_back(parse_algorithm(name));
-  take(fields, "max_bytes", task.max_bytes);
-  std::string etag;
-  take(fields, "if_match", etag);
-  if (fields["mode"].cast<std::string>() == "create") task.mode = store::Mode::create();
-  if (!etag.empty()) task.mode = store::Mode::if_match(etag);
-  task.skip_existing = fields["on_exists"].cast<std::string>() == "skip";
-  take(fields, "storage_class", task.storage_class);
-  take(fields, "sse", task.sse);
-  take(fields, "kms_key_id", task.kms_key_id);
-  take(fields, "content_type", task.content_type);
-  take(fields, "metadata", task.metadata);
-  take(fields, "tags", task.tags);
-  std::map<std::string, std::string> headers;
-  take(fields, "headers", headers);
-  for (const auto& [name, value] : headers) task.headers.add(name, value);
-  std::optional<double> deadline;
-  take(fields, "deadline", deadline);
-  if (deadline) task.deadline = std::chrono::milliseconds{static_cast<std::int64_t>(*deadline * 1000)};
-  take(fields, "allow_unframed", task.allow_unframed);
-  take(fields, "verify_headers", task.verify_headers);
-  take(fields, "max_redirects", task.max_redirects);
-  return task;
-}
 
 // Named here so that perform() finds its to_python().
 struct Result {
@@ -69,12 +23,12 @@ py::object to_python(const Result& made) {
   const files::FileResult& r = made.result;
   py::dict out;
   out["success"] = r.success;
-  out["task_id"] = r.task_id;
-  out["job_id"] = r.job_id;
-  out["key"] = r.key;
+  out["task_id"] = text(r.task_id);
+  out["job_id"] = text(r.job_id);
+  out["key"] = r.key ? py::object{text(*r.key)} : py::none();
   out["bytes"] = r.bytes;
   out["duration_ms"] = r.duration_ms;
-  out["error_message"] = r.error_message;
+  out["error_message"] = text(r.error_message);
   out["error_code"] = r.error_code;
   out["error_kind"] = r.error_kind ? std::string{to_string(*r.error_kind)} : std::string{};
   out["retryable"] = r.retryable;
@@ -91,6 +45,12 @@ std::shared_ptr<http::Client> web_of(const py::object& client) {
   return client.is_none() ? default_client() : client.cast<std::shared_ptr<http::Client>>();
 }
 
+// A user's class tells this call what it raises that is no Exception: process() would take it for a failure.
+std::shared_ptr<store::ObjectStore> within(const StoreHandle& to, const CallPointer& state) {
+  if (const auto user = std::dynamic_pointer_cast<PyStore>(to.store)) return user->within(state);
+  return to.store;
+}
+
 files::FetchOptions options_from(const py::object& guard) {
   files::FetchOptions options;
   options.metrics = file_metrics();
@@ -101,7 +61,7 @@ files::FetchOptions options_from(const py::object& guard) {
 py::object fetch(const py::dict& task, const StoreHandle& to, const CallPointer& state,
                  const py::object& client, const py::object& guard, const py::object& loop) {
   return perform(state, loop,
-                 [web = web_of(client), task = task_from(task), to = to.store,
+                 [web = web_of(client), task = task_from(task), to = within(to, state),
                   options = options_from(guard)](const Call& call) mutable {
                    options.call = call;
                    return files::fetch(*web, task, *to, options);
@@ -111,7 +71,7 @@ py::object fetch(const py::dict& task, const StoreHandle& to, const CallPointer&
 py::object process(const py::dict& task, const StoreHandle& to, const CallPointer& state,
                    const py::object& client, const py::object& guard, const py::object& loop) {
   return perform(state, loop,
-                 [web = web_of(client), task = task_from(task), to = to.store,
+                 [web = web_of(client), task = task_from(task), to = within(to, state),
                   options = options_from(guard)](const Call& call) mutable {
                    options.call = call;
                    return Result{files::process(*web, task, *to, options)};
@@ -135,7 +95,7 @@ class Batch {
       options.progress_of = [of = Kept{std::move(progress_of)}, state = state_](const files::FileTask& task) {
         return told(of, task, *state);
       };
-    many_.emplace(web_of(client), source(Kept{std::move(tasks)}), to.store, std::move(options));
+    many_.emplace(web_of(client), source(Kept{std::move(tasks)}), within(to, state_), std::move(options));
   }
   const CallPointer& state() const { return state_; }
   std::optional<Result> next(const Call& call) {

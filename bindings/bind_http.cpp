@@ -16,10 +16,6 @@ namespace {
 std::mutex making;
 bool made = false;
 
-std::chrono::milliseconds span(double seconds) {
-  return std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)};
-}
-
 template <class Value, class Take>
 void take(const py::dict& options, const char* name, Take&& give) {
   if (options.contains(name) && !options[name].is_none()) give(options[name].cast<Value>());
@@ -35,19 +31,20 @@ http::ClientOptions client_options(const py::dict& options) {
   http::ClientOptions out;
   take<int>(options, "connections_per_host", [&](int n) { out.connections_per_host = n; });
   take<int>(options, "connections", [&](int n) { out.connections = n; });
-  take<double>(options, "slot_wait", [&](double s) { out.slot_wait = span(s); });
-  take<double>(options, "idle_connection", [&](double s) { out.idle_connection = span(s); });
-  take<double>(options, "connection_life", [&](double s) { out.connection_life = span(s); });
-  take<double>(options, "connect", [&](double s) { out.connect = span(s); });
-  take<double>(options, "first_byte", [&](double s) { out.first_byte = span(s); });
-  take<double>(options, "stall_window", [&](double s) { out.stall_window = span(s); });
+  take<double>(options, "slot_wait", [&](double s) { out.slot_wait = milliseconds(s); });
+  take<double>(options, "idle_connection", [&](double s) { out.idle_connection = milliseconds(s); });
+  take<double>(options, "connection_life", [&](double s) { out.connection_life = milliseconds(s); });
+  take<double>(options, "connect", [&](double s) { out.connect = milliseconds(s); });
+  take<double>(options, "first_byte", [&](double s) { out.first_byte = milliseconds(s); });
+  take<double>(options, "stall_window", [&](double s) { out.stall_window = milliseconds(s); });
   take<std::size_t>(options, "ring_bytes", [&](std::size_t n) { out.ring_bytes = n; });
   take<bool>(options, "bulk", [&](bool on) { out.bulk = on; });
   take<std::string>(options, "retry_mode", [&](const std::string& mode) {
+    check_one_of("retry_mode", mode, {"standard", "legacy"});
     out.retry_mode = mode == "legacy" ? http::RetryMode::legacy : http::RetryMode::standard;
   });
   take<int>(options, "max_attempts", [&](int n) { out.max_attempts = n; });
-  take<double>(options, "max_retry_after", [&](double s) { out.max_retry_after = span(s); });
+  take<double>(options, "max_retry_after", [&](double s) { out.max_retry_after = milliseconds(s); });
   if (options.contains("proxy"))
     out.proxy = options["proxy"].is_none() ? "" : options["proxy"].cast<std::string>();
   take<std::string>(options, "ca_bundle", [&](std::string path) { out.ca_bundle = std::move(path); });

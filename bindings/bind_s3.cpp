@@ -32,6 +32,8 @@ s3::Config config_from(const py::dict& options) {
   std::string addressing = "auto", conditional = "row";
   take(options, "addressing", addressing);
   take(options, "conditional", conditional);
+  check_one_of("addressing", addressing, {"auto", "path", "virtual"});
+  check_one_of("conditional", conditional, {"row", "trust"});
   if (addressing == "path") config.addressing = s3::Addressing::path;
   if (addressing == "virtual") config.addressing = s3::Addressing::virtual_host;
   if (conditional == "trust") config.conditional = s3::Conditional::trust;
@@ -77,7 +79,8 @@ py::object to_python(const Row& row) {
 
 py::object to_python(const Uploads& open) {
   py::list out;
-  for (const auto& upload : open.uploads) out.append(py::make_tuple(upload.key, upload.upload_id));
+  for (const auto& upload : open.uploads)
+    out.append(py::make_tuple(text(upload.key), text(upload.upload_id)));
   return out;
 }
 

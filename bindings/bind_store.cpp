@@ -185,7 +185,7 @@ void bind_store(py::module_& core) {
       [](const std::string& path) { return StoreHandle{std::make_shared<store::FolderStore>(path)}; },
       py::call_guard<py::gil_scoped_release>());
   core.def("python_store",
-           [](py::object user) { return StoreHandle{std::make_shared<PyStore>(std::move(user))}; });
+           [](py::object user) { return StoreHandle{std::make_shared<PyStore>(Kept{std::move(user)})}; });
 }
 
 }  // namespace penstock::python

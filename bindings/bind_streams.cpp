@@ -23,37 +23,10 @@ SourcePointer source_of(std::unique_ptr<Source> source, CallPointer call = std::
   return std::make_shared<SourceHandle>(std::move(source), std::move(call), std::move(inner));
 }
 
-// Room for one read, made Python's without a copy when the read fills it.
-class Chunk {
- public:
-  explicit Chunk(std::size_t size)
-      : bytes_(py::reinterpret_steal<py::object>(
-            PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size)))),
-        room_{reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes_->ptr())), size} {}
-  MutableBytes room() const { return room_; }
-  void keep(std::size_t n) { kept_ = n; }
-  py::object take() && {
-    PyObject* raw = bytes_->inc_ref().ptr();
-    bytes_ = Kept{};
-    if (kept_ != room_.size() && _PyBytes_Resize(&raw, static_cast<py::ssize_t>(kept_)) != 0)
-      throw py::error_already_set();
-    return py::reinterpret_steal<py::object>(raw);
-  }
-
- private:
-  Kept bytes_;
-  MutableBytes room_;
-  std::size_t kept_ = 0;
-};
-
-py::object to_python(Chunk chunk) {
-  return std::move(chunk).take();
-}
-
 py::object read(const SourcePointer& source, std::size_t n, bool full, const py::object& loop) {
   auto chunk = std::make_shared<Chunk>(n);
   return perform(source->call(), loop, [source, chunk, full](const Call&) {
-    chunk->keep(full ? read_full(*source, chunk->room()) : source->read(chunk->room()));
+    chunk->fill(*source, full);
     return std::move(*chunk);
   });
 }
@@ -95,8 +68,9 @@ void bind_sources(py::module_& core) {
   core.def("file_source", [](const std::string& path, const CallPointer& call) {
     return source_of(std::make_unique<disk::FileSource>(path, call->call()), call);
   });
-  core.def("file_sink", [](const std::string& path, bool create, const CallPointer& call) {
-    const auto existing = create ? disk::Existing::refuse : disk::Existing::replace;
+  core.def("file_sink", [](const std::string& path, const std::string& mode, const CallPointer& call) {
+    const auto existing =
+        mode_from(mode).kind == store::Mode::Kind::create ? disk::Existing::refuse : disk::Existing::replace;
     return std::make_shared<SinkHandle>(std::make_unique<disk::FileSink>(path, existing, call->call()), call);
   });
   core.def("limit_stage", [](const SourcePointer& inner, std::uint64_t max_bytes) {

@@ -1,6 +1,10 @@
 #include "convert.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
+
+#include "penstock/base/redact.h"
 
 #include "errors.h"
 
@@ -26,30 +30,69 @@ void take(const py::dict& options, const char* name, std::optional<Value>& into)
   if (options.contains(name) && !options[name].is_none()) into = options[name].cast<Value>();
 }
 
+py::dict texts(const std::map<std::string, std::string>& fields) {
+  py::dict out;
+  for (const auto& [name, value] : fields) out[text(name)] = text(value);
+  return out;
+}
+
 }  // namespace
+
+py::str text(std::string_view bytes) {
+  PyObject* made =
+      PyUnicode_DecodeUTF8(bytes.data(), static_cast<py::ssize_t>(bytes.size()), "backslashreplace");
+  if (!made) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(made);
+}
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  constexpr double kCentury = 100 * 365.25 * 86400;
+  if (std::isnan(seconds)) throw Error{Kind::refused, "a span of time is not a number: give seconds"};
+  return std::chrono::milliseconds{
+      static_cast<std::int64_t>(std::clamp(seconds, -kCentury, kCentury) * 1000)};
+}
+
+void check_one_of(std::string_view name, const std::string& given,
+                  std::initializer_list<std::string_view> values) {
+  std::string known;
+  for (const auto value : values) {
+    if (given == value) return;
+    known += (known.empty() ? "'" : ", '") + std::string{value} + "'";
+  }
+  throw Error{Kind::refused,
+              std::string{name} + " is one of " + known + ", not '" + redact_text(given, 64) + "'",
+              {.subject = std::string{name}}};
+}
+
+store::Mode mode_from(const std::string& mode, const std::string& etag) {
+  check_one_of("mode", mode, {"overwrite", "create"});
+  if (!etag.empty()) return store::Mode::if_match(etag);
+  return mode == "create" ? store::Mode::create() : store::Mode{};
+}
 
 py::object to_python(const Receipt& r) {
   return objects("Receipt")(
-      py::arg("bytes") = r.bytes, py::arg("key") = r.key, py::arg("bucket") = r.bucket,
-      py::arg("location") = r.location, py::arg("etag") = r.etag, py::arg("version_id") = r.version_id,
-      py::arg("content_type") = r.content_type, py::arg("digests") = r.digests,
-      py::arg("seconds") = r.seconds, py::arg("attempts") = r.attempts, py::arg("resumes") = r.resumes,
-      py::arg("restarts") = r.restarts, py::arg("mode") = r.mode, py::arg("mode_reason") = r.mode_reason);
+      py::arg("bytes") = r.bytes, py::arg("key") = text(r.key), py::arg("bucket") = text(r.bucket),
+      py::arg("location") = text(r.location), py::arg("etag") = text(r.etag),
+      py::arg("version_id") = text(r.version_id), py::arg("content_type") = text(r.content_type),
+      py::arg("digests") = texts(r.digests), py::arg("seconds") = r.seconds, py::arg("attempts") = r.attempts,
+      py::arg("resumes") = r.resumes, py::arg("restarts") = r.restarts, py::arg("mode") = text(r.mode),
+      py::arg("mode_reason") = text(r.mode_reason));
 }
 
 py::object to_python(const store::ObjectMeta& m) {
   return objects("ObjectMeta")(
-      py::arg("key") = m.key, py::arg("bytes") = m.bytes, py::arg("etag") = m.etag,
-      py::arg("version_id") = m.version_id, py::arg("modified") = seconds(m.last_modified),
-      py::arg("content_type") = m.content_type, py::arg("content_encoding") = m.content_encoding,
-      py::arg("content_disposition") = m.content_disposition, py::arg("cache_control") = m.cache_control,
-      py::arg("storage_class") = m.storage_class, py::arg("metadata") = m.metadata,
-      py::arg("digests") = m.digests);
+      py::arg("key") = text(m.key), py::arg("bytes") = m.bytes, py::arg("etag") = text(m.etag),
+      py::arg("version_id") = text(m.version_id), py::arg("modified") = seconds(m.last_modified),
+      py::arg("content_type") = text(m.content_type), py::arg("content_encoding") = text(m.content_encoding),
+      py::arg("content_disposition") = text(m.content_disposition),
+      py::arg("cache_control") = text(m.cache_control), py::arg("storage_class") = text(m.storage_class),
+      py::arg("metadata") = texts(m.metadata), py::arg("digests") = texts(m.digests));
 }
 
 py::object to_python(const store::RemoveReport& report) {
   py::dict errors;
-  for (const auto& [key, error] : report.errors) errors[py::str(key)] = to_python(error);
+  for (const auto& [key, error] : report.errors) errors[text(key)] = to_python(error);
   return objects("RemoveReport")(py::arg("removed") = report.removed, py::arg("errors") = errors);
 }
 
@@ -73,22 +116,22 @@ py::object to_python(const std::vector<store::ObjectMeta>& page) {
 }
 
 store::ObjectMeta meta_from(py::handle meta) {
-  auto text = [&](const char* name) {
+  auto told = [&](const char* name) {
     return py::str(py::getattr(meta, name, py::str())).cast<std::string>();
   };
   store::ObjectMeta out;
-  out.key = text("key");
+  out.key = told("key");
   out.bytes = meta.attr("bytes").cast<std::uint64_t>();
-  out.etag = text("etag");
-  out.version_id = text("version_id");
+  out.etag = told("etag");
+  out.version_id = told("version_id");
   if (py::object at = py::getattr(meta, "modified", py::none()); !at.is_none())
     out.last_modified = WallTime{
         std::chrono::duration_cast<WallTime::duration>(std::chrono::duration<double>(at.cast<double>()))};
-  out.content_type = text("content_type");
-  out.content_encoding = text("content_encoding");
-  out.content_disposition = text("content_disposition");
-  out.cache_control = text("cache_control");
-  out.storage_class = text("storage_class");
+  out.content_type = told("content_type");
+  out.content_encoding = told("content_encoding");
+  out.content_disposition = told("content_disposition");
+  out.cache_control = told("cache_control");
+  out.storage_class = told("storage_class");
   if (py::hasattr(meta, "metadata"))
     out.metadata = meta.attr("metadata").cast<std::map<std::string, std::string>>();
   if (py::hasattr(meta, "digests"))
@@ -101,8 +144,7 @@ store::WriteOptions write_options(const py::dict& options) {
   std::string mode = "overwrite", etag;
   take(options, "mode", mode);
   take(options, "if_match", etag);
-  if (mode == "create") out.mode = store::Mode::create();
-  if (!etag.empty()) out.mode = store::Mode::if_match(etag);
+  out.mode = mode_from(mode, etag);
   take(options, "length", out.length);
   take(options, "length_hint", out.length_hint);
   std::map<std::string, std::string> expected;
@@ -127,18 +169,18 @@ store::WriteOptions write_options(const py::dict& options) {
 py::dict from_write_options(const store::WriteOptions& options) {
   using store::Mode;
   py::dict out;
-  auto give = [&](const char* name, const auto& value) {
-    if (!value.empty()) out[name] = value;
+  auto give = [&](const char* name, const std::string& value) {
+    if (!value.empty()) out[name] = text(value);
   };
   if (options.mode.kind == Mode::Kind::create) out["mode"] = "create";
-  if (options.mode.kind == Mode::Kind::if_match) out["if_match"] = options.mode.etag;
+  if (options.mode.kind == Mode::Kind::if_match) out["if_match"] = text(options.mode.etag);
   if (options.length) out["length"] = *options.length;
   give("content_type", options.content_type);
   give("content_encoding", options.content_encoding);
   give("content_disposition", options.content_disposition);
   give("cache_control", options.cache_control);
-  give("metadata", options.metadata);
-  give("tags", options.tags);
+  if (!options.metadata.empty()) out["metadata"] = texts(options.metadata);
+  if (!options.tags.empty()) out["tags"] = texts(options.tags);
   give("storage_class", options.storage_class);
   give("sse", options.sse);
   give("kms_key_id", options.kms_key_id);

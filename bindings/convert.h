@@ -2,9 +2,12 @@
 // dicts. All of it with the GIL held.
 #pragma once
 
+#include <chrono>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <pybind11/pybind11.h>
@@ -17,6 +20,17 @@
 namespace penstock::python {
 
 namespace py = pybind11;
+
+// Text of a far end, whatever its bytes: what is no UTF-8 shows as \\xff, and never raises.
+py::str text(std::string_view bytes);
+
+// A span of a caller's, at most a century either way so that no clock overflows. Refused: not a number.
+std::chrono::milliseconds milliseconds(double seconds);
+
+// Throws Refused, naming the values, for any other `given`.
+void check_one_of(std::string_view name, const std::string& given,
+                  std::initializer_list<std::string_view> values);
+store::Mode mode_from(const std::string& mode, const std::string& etag = "");
 
 py::object to_python(const Receipt& receipt);
 py::object to_python(const store::ObjectMeta& meta);
@@ -34,7 +48,7 @@ inline py::object to_python(std::uint64_t value) {
   return py::int_(value);
 }
 inline py::object to_python(const std::string& value) {
-  return py::str(value);
+  return text(value);
 }
 inline py::object to_python(std::optional<std::uint64_t> value) {
   return py::cast(value);

@@ -5,6 +5,8 @@
 
 #include <pybind11/stl.h>
 
+#include "convert.h"
+
 namespace penstock::python {
 namespace {
 
@@ -19,20 +21,20 @@ py::object errors_module() {
 py::dict facts_dict(const Facts& facts) {
   py::dict out;
   out["side"] = std::string{to_string(facts.side)};
-  out["doing"] = facts.doing;
-  out["subject"] = facts.subject;
+  out["doing"] = text(facts.doing);
+  out["subject"] = text(facts.subject);
   out["status"] = facts.status;
-  out["code"] = facts.code;
-  out["request_id"] = facts.request_id;
-  out["host_id"] = facts.host_id;
+  out["code"] = text(facts.code);
+  out["request_id"] = text(facts.request_id);
+  out["host_id"] = text(facts.host_id);
   out["attempts"] = facts.attempts;
   out["retry_after"] =
       facts.retry_after ? py::object{py::float_(facts.retry_after->count() / 1000.0)} : py::none();
   out["bytes_done"] = facts.bytes_done;
   out["quota_exhausted"] = facts.quota_exhausted;
-  out["upload_id"] = facts.upload_id;
-  out["expected"] = facts.expected;
-  out["actual"] = facts.actual;
+  out["upload_id"] = text(facts.upload_id);
+  out["expected"] = text(facts.expected);
+  out["actual"] = text(facts.actual);
   return out;
 }
 
@@ -44,31 +46,30 @@ Enum named(const Enum (&all)[n], const std::string& name, Enum otherwise) {
 }
 
 Error ours(py::handle raised) {
-  auto text = [&](const char* name) { return py::str(raised.attr(name)).cast<std::string>(); };
+  auto told = [&](const char* name) { return py::str(raised.attr(name)).cast<std::string>(); };
   Facts facts;
-  facts.side = named(kSides, text("side"), Side::none);
-  facts.doing = text("doing");
-  facts.subject = text("subject");
+  facts.side = named(kSides, told("side"), Side::none);
+  facts.doing = told("doing");
+  facts.subject = told("subject");
   facts.status = raised.attr("status").cast<int>();
-  facts.code = text("code");
-  facts.request_id = text("request_id");
-  facts.host_id = text("host_id");
+  facts.code = told("code");
+  facts.request_id = told("request_id");
+  facts.host_id = told("host_id");
   facts.attempts = raised.attr("attempts").cast<int>();
   if (!raised.attr("retry_after").is_none())
-    facts.retry_after =
-        std::chrono::milliseconds{static_cast<long>(raised.attr("retry_after").cast<double>() * 1000)};
+    facts.retry_after = milliseconds(raised.attr("retry_after").cast<double>());
   facts.bytes_done = raised.attr("bytes_done").cast<std::uint64_t>();
-  facts.upload_id = text("upload_id");
-  facts.expected = text("expected");
-  facts.actual = text("actual");
-  return {named(kKinds, text("kind"), Kind::refused), text("message"), facts};
+  facts.upload_id = told("upload_id");
+  facts.expected = told("expected");
+  facts.actual = told("actual");
+  return {named(kKinds, told("kind"), Kind::refused), told("message"), facts};
 }
 
 }  // namespace
 
 py::object to_python(const Error& error) {
   py::object made = errors_module().attr("_from_core")(std::string{to_string(error.kind())},
-                                                       py::str(error.message()), facts_dict(error.facts()));
+                                                       text(error.message()), facts_dict(error.facts()));
   if (error.facts().cause) PyException_SetCause(made.ptr(), to_python(*error.facts().cause).release().ptr());
   return made;
 }
@@ -83,7 +84,7 @@ py::object exception_of(const std::exception_ptr& thrown) {
   } catch (const std::bad_alloc&) {
     return py::reinterpret_borrow<py::object>(PyExc_MemoryError)();
   } catch (const std::exception& other) {
-    return py::reinterpret_borrow<py::object>(PyExc_RuntimeError)(other.what());
+    return py::reinterpret_borrow<py::object>(PyExc_RuntimeError)(text(other.what()));
   }
 }
 
@@ -97,6 +98,13 @@ std::optional<Error> error_from(const py::error_already_set& raised) {
   for (auto [type, kind] : builtin)
     if (raised.matches(type)) return Error{kind, py::str(raised.value()).cast<std::string>()};
   return std::nullopt;
+}
+
+void rethrow_ours(const py::error_already_set& raised, const CallPointer& state) {
+  if (auto error = error_from(raised)) throw *error;
+  if (!state || raised.matches(PyExc_Exception)) throw;
+  state->fail(std::current_exception());
+  throw Error{Kind::cancelled, "user code raised what is no Exception"};
 }
 
 void register_errors(py::module_& core) {

@@ -8,6 +8,8 @@
 
 #include "penstock/base/error.h"
 
+#include "call_state.h"
+
 namespace penstock::python {
 
 namespace py = pybind11;
@@ -24,15 +26,18 @@ py::object exception_of(const std::exception_ptr& thrown);
 // classes ours derive from); nullopt leaves it as it is. Needs the GIL.
 std::optional<Error> error_from(const py::error_already_set& raised);
 
-// Calls into user code; an exception that error_from() knows becomes the core's Error, any other passes
-// through.
+// Inside a handler for `raised`: throws the core's Error if error_from() knows it; what is no Exception
+// (KeyboardInterrupt, SystemExit) fails `state`, if there is one, so that no record of a failure swallows it;
+// anything else passes through.
+[[noreturn]] void rethrow_ours(const py::error_already_set& raised, const CallPointer& state);
+
+// Calls into user code, and rethrow_ours() for what it raises.
 template <class Call>
-auto raising_ours(Call&& call) {
+auto raising_ours(Call&& call, const CallPointer& state = nullptr) {
   try {
     return call();
   } catch (const py::error_already_set& raised) {
-    if (auto error = error_from(raised)) throw *error;
-    throw;
+    rethrow_ours(raised, state);
   }
 }
 

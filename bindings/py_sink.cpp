@@ -6,11 +6,54 @@
 
 namespace penstock::python {
 
-PySink::PySink(py::object writer, std::string key, std::string location, store::WriteOptions options)
+void SinkHandle::enter() {
+  const std::lock_guard lock{mutex_};
+  if (ended_) throw std::invalid_argument("the sink has ended: finish() or abort() was called");
+  if (busy_) throw std::runtime_error("this stream is being used by another thread or task");
+  busy_ = true;
+}
+
+void SinkHandle::leave() noexcept {
+  std::optional<std::string> why;
+  {
+    const std::lock_guard lock{mutex_};
+    busy_ = false;
+    why = std::exchange(aborted_, std::nullopt);
+  }
+  if (why) sink_->abort(*why);
+}
+
+// What was published cannot be aborted any more.
+void SinkHandle::finished() {
+  const std::lock_guard lock{mutex_};
+  ended_ = true;
+  aborted_.reset();
+}
+
+void SinkHandle::abort(std::string_view why) noexcept {
+  bool busy = false;
+  {
+    const std::lock_guard lock{mutex_};
+    if (std::exchange(ended_, true)) return;
+    busy = busy_;
+    if (busy) aborted_ = why;
+  }
+  if (busy) return call_->stop();
+  sink_->abort(why);
+}
+
+bool SinkHandle::ended() const {
+  const std::lock_guard lock{mutex_};
+  return ended_;
+}
+
+PySink::PySink(py::object writer, std::string key, std::string location, store::WriteOptions options,
+               CallPointer state)
     : writer_(std::move(writer)),
       key_(std::move(key)),
       location_(std::move(location)),
-      options_(std::move(options)) {
+      options_(std::move(options)),
+      state_(std::move(state)) {
   for (const Digest& digest : options_.expected) hashers_.emplace_back(digest.algorithm());
 }
 
@@ -19,7 +62,7 @@ void PySink::write(Bytes bytes) {
   bytes_ += bytes.size();
   py::gil_scoped_acquire gil;
   auto view = py::memoryview::from_memory(bytes.data(), static_cast<py::ssize_t>(bytes.size()));
-  raising_ours([&] { return writer_->attr("write")(view); });
+  raising_ours([&] { return writer_->attr("write")(view); }, state_);
   view.attr("release")();  // borrowed until return: a writer that keeps a view finds it released
 }
 
@@ -51,7 +94,7 @@ Receipt PySink::finish() {
   for (const Hasher& hasher : hashers_)
     receipt.digests[std::string{to_string(hasher.algorithm())}] = hasher.digest().hex();
   py::gil_scoped_acquire gil;
-  py::object said = raising_ours([&] { return writer_->attr("finish")(); });
+  py::object said = raising_ours([&] { return writer_->attr("finish")(); }, state_);
   ended_ = true;
   if (py::hasattr(said, "etag")) receipt.etag = py::str(said.attr("etag")).cast<std::string>();
   return receipt;

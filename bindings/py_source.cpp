@@ -15,7 +15,51 @@ std::size_t copy_out(Bytes from, MutableBytes out) {
   return n;
 }
 
+constexpr std::size_t kFirstBytes = 1 << 20;  // what a read may take before anything came
+
 }  // namespace
+
+Chunk::Chunk(std::size_t most)
+    : most_(most),
+      size_(std::min(most, kFirstBytes)),
+      bytes_(PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size_))) {
+  if (!bytes_) throw py::error_already_set();
+}
+
+MutableBytes Chunk::room() const {
+  auto* begin = reinterpret_cast<std::byte*>(PyBytes_AS_STRING(bytes_.get()));
+  return MutableBytes{begin, size_}.subspan(filled_);
+}
+
+void Chunk::fill(Source& source, bool full) {
+  while (filled_ < most_) {
+    if (filled_ == size_) grow(source.remaining());
+    const std::size_t n = source.read(room());
+    filled_ += n;
+    if (n == 0 || !full) return;
+  }
+}
+
+// Doubles; one byte beyond what remains is room enough to see the end.
+void Chunk::grow(std::optional<std::uint64_t> remaining) {
+  std::size_t size = std::min(most_, 2 * size_);
+  if (remaining) size = std::min<std::uint64_t>(size, filled_ + *remaining + 1);
+  py::gil_scoped_acquire gil;
+  resize(size);
+}
+
+void Chunk::resize(std::size_t size) {
+  PyObject* raw = bytes_.release();
+  const int failed = _PyBytes_Resize(&raw, static_cast<py::ssize_t>(size));  // which also gives `raw` up
+  bytes_.reset(raw);
+  if (failed != 0) throw py::error_already_set();
+  size_ = size;
+}
+
+py::object Chunk::take() && {
+  if (filled_ != size_) resize(filled_);
+  return py::reinterpret_steal<py::object>(bytes_.release());
+}
 
 std::size_t BufferSource::read(MutableBytes out) {
   const std::size_t n = copy_out(buffer_.bytes().subspan(at_), out);

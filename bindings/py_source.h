@@ -31,6 +31,34 @@ class Exclusive {
   std::atomic<bool>& busy_;
 };
 
+// What one read gives Python. It grows to what comes, so that asking for much takes no memory by itself, and
+// needs no copy where the read fills it.
+class Chunk {
+ public:
+  explicit Chunk(std::size_t most);  // the GIL held
+  // Reads until `most` or the end if `full`, else once. Without the GIL.
+  void fill(Source& source, bool full);
+  py::object take() &&;  // the GIL held
+
+ private:
+  struct Release {
+    void operator()(PyObject* object) const {
+      py::gil_scoped_acquire gil;
+      Py_DECREF(object);
+    }
+  };
+  void grow(std::optional<std::uint64_t> remaining);
+  void resize(std::size_t size);  // the GIL held
+  MutableBytes room() const;
+
+  std::size_t most_, size_, filled_ = 0;
+  std::unique_ptr<PyObject, Release> bytes_;
+};
+
+inline py::object to_python(Chunk chunk) {
+  return std::move(chunk).take();
+}
+
 // A Source that Python owns, and whatever it stands on: a stage keeps the handle it reads from. It is a
 // Source itself, so a stage made in Python borrows it as C++ stages do.
 class SourceHandle : public Source {
@@ -47,10 +75,22 @@ class SourceHandle : public Source {
     Exclusive use{busy_};
     return open().read(buffer);
   }
-  std::optional<std::uint64_t> remaining() const override { return open().remaining(); }
-  bool rewindable() const override { return open().rewindable(); }
-  void mark() override { open().mark(); }
-  void rewind() override { open().rewind(); }
+  std::optional<std::uint64_t> remaining() const override {
+    Exclusive use{busy_};
+    return open().remaining();
+  }
+  bool rewindable() const override {
+    Exclusive use{busy_};
+    return open().rewindable();
+  }
+  void mark() override {
+    Exclusive use{busy_};
+    open().mark();
+  }
+  void rewind() override {
+    Exclusive use{busy_};
+    open().rewind();
+  }
 
   // Closes what is at the bottom. Stages stay, so that their counts and digests can still be asked.
   void close() {
@@ -72,7 +112,7 @@ class SourceHandle : public Source {
   std::shared_ptr<SourceHandle> inner_;
   CallPointer call_;
   std::unique_ptr<Source> source_;  // after inner_: dies first
-  std::atomic<bool> busy_{false};
+  mutable std::atomic<bool> busy_{false};
   std::atomic<bool> closed_{false};
 };
 

@@ -15,7 +15,14 @@ namespace penstock::python {
 // Threads: called from whichever thread runs the pipeline, the GIL taken for each call.
 class PyStore : public store::ObjectStore {
  public:
-  explicit PyStore(py::object store) : store_(std::move(store)) {}
+  // `state`: the call that an exception which is no Exception ends; null: it passes through the core.
+  explicit PyStore(Kept store, CallPointer state = nullptr)
+      : store_(std::move(store)), state_(std::move(state)) {}
+
+  // The same store for the length of one call.
+  std::shared_ptr<PyStore> within(CallPointer state) const {
+    return std::make_shared<PyStore>(store_, std::move(state));
+  }
 
   std::optional<store::ObjectMeta> find(std::string_view key, const Call& call) override;
   std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options,
@@ -30,6 +37,7 @@ class PyStore : public store::ObjectStore {
 
  private:
   Kept store_;
+  CallPointer state_;
 };
 
 }  // namespace penstock::python

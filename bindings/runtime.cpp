@@ -8,6 +8,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include "convert.h"
+
 namespace py = pybind11;
 
 namespace penstock::python {
@@ -23,9 +25,8 @@ class LogLine : public Runtime::Notice {
   void tell() override {
     constexpr int kLevels[] = {10, 20, 30, 40};  // logging.DEBUG .. ERROR
     try {
-      py::module_::import("logging")
-          .attr("getLogger")("penstock." + room_)
-          .attr("log")(kLevels[static_cast<int>(level_)], "%s", line_);
+      py::module_::import("penstock._log")
+          .attr("tell")(room_, kLevels[static_cast<int>(level_)], text(line_));
     } catch (py::error_already_set& raised) {
       raised.discard_as_unraisable("penstock log line");
     }

@@ -239,7 +239,7 @@ class FileSink(Sink):
     ) -> None:
         from os import fspath
 
-        super().__init__(_core.file_sink(fspath(path), mode == "create", call(deadline)))
+        super().__init__(_core.file_sink(fspath(path), mode, call(deadline)))
 
 
 def pump(source: Any, sink: Sink) -> Receipt:

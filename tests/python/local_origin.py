@@ -20,6 +20,7 @@ class Origin:
 
     def __init__(self) -> None:
         self.bodies: dict[str, bytes] = {"/a.csv": b"name,n\na,1\n"}
+        self.content_type = "text/csv"  # sent as Latin-1
         self.let_go = threading.Event()
         self.stalled = threading.Event()
         self.seen: list[dict[str, str]] = []
@@ -55,7 +56,7 @@ class Origin:
             def answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
-                self.send_header("Content-Type", "text/csv")
+                self.send_header("Content-Type", origin.content_type)
                 self.send_header("ETag", f'"{len(body)}"')
                 self.end_headers()
                 self.wfile.write(body)

@@ -14,6 +14,7 @@ import pytest
 from local_origin import Origin, wait_until
 from penstock import aio, files
 from penstock.testing import DictStore, fill
+from penstock.testing.doubles import DictWriter
 
 OLD = {
     "taskId": "t1",
@@ -148,8 +149,15 @@ def test_an_endless_iterator_of_tasks_is_taken_a_little_ahead(origin: Origin) ->
 def test_closing_a_batch_cancels_what_runs(origin: Origin) -> None:
     store = penstock.MemoryStore()
     tasks = [task(origin, key=f"k{n}", task_id=str(n), url=origin.url("/stall")) for n in range(3)]
-    with files.fetch_many(tasks, store, jobs=3, progress=lambda _: None) as results:
-        assert origin.stalled.wait(0) or iter(results)
+    results = files.fetch_many(tasks, store, jobs=3)
+    seen: list[files.FileResult] = []
+    reader = threading.Thread(target=lambda: seen.extend(results))
+    reader.start()
+    assert origin.stalled.wait(60)
+    results.close()
+    reader.join(30)  # the origin would hold it for 60
+    assert not reader.is_alive()
+    assert {result.error_code for result in seen} == {"CANCELLED"}
     assert list(store.list()) == []
     assert list(results) == []
 
@@ -281,3 +289,132 @@ def test_big_bodies_arrive_whole(origin: Origin) -> None:
     store = penstock.MemoryStore()
     penstock.fetch(origin.url("/big"), store, key="k")
     assert store.get("k").bytes() == origin.bodies["/big"]
+
+
+def test_a_content_type_that_is_no_utf_8_is_shown_and_never_raises(origin: Origin) -> None:
+    origin.content_type = "text/caf\xe9"
+    store, shown = penstock.MemoryStore(), "text/caf\\xe9"
+    assert penstock.fetch(origin.url("/a.csv"), store, key="k").content_type == shown
+    assert store.head("k").content_type == shown
+    assert store.get("k").meta.content_type == shown
+    assert [meta.content_type for meta in store.list()] == [shown]
+    assert files.process(task(origin), store).content_type == shown
+    assert [result.content_type for result in files.fetch_many([task(origin)], store)] == [shown]
+    mine = DictStore()
+    assert files.process(task(origin), mine).success
+    found = mine.find("k")
+    assert found is not None
+    assert found.content_type == shown
+
+
+WRONG = {
+    "task_id": 5,
+    "job_id": None,
+    "url": 5,
+    "file_name": b"a",
+    "key": 7,
+    "bucket": 1,
+    "expected_bytes": "11",
+    "max_bytes": "much",
+    "checksum": b"00",
+    "digests": "sha256",
+    "mode": "creat",
+    "on_exists": "skp",
+    "headers": None,
+    "metadata": {"n": 1},
+    "tags": [],
+    "deadline": "soon",
+    "allow_unframed": 1,
+    "max_redirects": "3",
+}
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_a_field_that_cannot_be_right_is_a_result_that_names_it(origin: Origin, field: str) -> None:
+    wrong = files.FileTask.from_dict({**task(origin).to_dict(), field: WRONG[field]})
+    store = penstock.MemoryStore()
+    good = [task(origin, key=f"k{n}", task_id=str(n)) for n in range(2)]
+    batch = files.fetch_many([good[0], wrong, good[1]], store, jobs=1, ordered=True)
+    first, failed, last = batch
+    assert (first.success, last.success) == (True, True)
+    for result in (failed, files.process(wrong, store)):
+        assert (result.error_code, result.error_kind, result.retryable) == (
+            "VALIDATION_FAILED",
+            "refused",
+            False,
+        )
+        assert field in (result.error_message or "")
+    with pytest.raises(penstock.Refused, match=field):
+        wrong.validate()
+    assert sorted(meta.key for meta in store.list()) == ["k0", "k1"]
+    assert len(origin.seen) == 2
+
+
+@pytest.mark.parametrize("value", [-1, 2**64, True, 1.5])
+def test_sizes_that_are_none_are_named(origin: Origin, value: object) -> None:
+    for field in ("expected_bytes", "max_bytes"):
+        result = files.process(task(origin, **{field: value}), penstock.MemoryStore())
+        assert result.error_code == "VALIDATION_FAILED"
+        assert field in (result.error_message or "")
+
+
+def test_a_wrong_task_says_its_number_and_no_secret(origin: Origin) -> None:
+    result = files.process(task(origin, task_id=17, headers={"Authorization": b"CANARY"}), DictStore())
+    assert result.task_id == "17"
+    result = files.process(task(origin, headers={"Authorization": b"CANARY"}), DictStore())
+    assert "headers" in (result.error_message or "")
+    assert "CANARY" not in (result.error_message or "")
+
+
+def test_a_ceiling_may_be_text_in_a_record(origin: Origin) -> None:
+    store = penstock.MemoryStore()
+    assert files.process(task(origin, max_bytes="1KiB"), store).success
+    result = files.process(task(origin, max_bytes="10B"), store)
+    assert result.error_message == "File size 11 bytes exceeds maximum 10 bytes"
+
+
+def test_a_fetch_with_a_misspelt_mode_is_refused_and_overwrites_nothing(origin: Origin) -> None:
+    store = penstock.MemoryStore()
+    store.put("k", b"former")
+    with pytest.raises(penstock.Refused, match="'overwrite', 'create'"):
+        penstock.fetch(origin.url("/a.csv"), store, key="k", mode="creat")
+    with pytest.raises(penstock.Refused, match="'skip'"):
+        penstock.fetch(origin.url("/a.csv"), store, key="k", on_exists="skp")
+    assert store.get("k").bytes() == b"former"
+
+
+@pytest.mark.parametrize("verb", ["open_writer", "write", "finish"])
+@pytest.mark.parametrize("run", ["process", "fetch_many"])
+def test_what_is_no_exception_is_no_failure_of_a_store(origin: Origin, verb: str, run: str) -> None:
+    class Interrupted(DictStore):
+        def open_writer(self, key: str, **options: object) -> DictWriter:
+            writer = super().open_writer(key, **options)
+            if verb == "open_writer":
+                raise KeyboardInterrupt
+            setattr(writer, verb, interrupt)
+            return writer
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store = Interrupted()
+    runs = {
+        "process": lambda: files.process(task(origin), store),
+        "fetch_many": lambda: list(files.fetch_many([task(origin)], store)),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        runs[run]()
+    assert store.find("k") is None
+
+
+def test_a_result_in_doubt_says_so() -> None:
+    result = files.FileResult(success=False, task_id="t", job_id="j", error_kind="in_doubt")
+    assert result.state == "in doubt"
+    assert "in doubt" in result._repr_html_()
+    assert "failed" not in result._repr_html_()
+
+
+@pytest.mark.parametrize("deadline", [float("inf"), 1e10, -1e300])
+def test_a_task_takes_any_number_as_its_deadline(origin: Origin, deadline: float) -> None:
+    result = files.process(task(origin, deadline=deadline), penstock.MemoryStore())
+    assert result.error_code == (None if deadline > 0 else "TIMEOUT")

@@ -8,6 +8,7 @@ import hashlib
 import io
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import penstock
@@ -204,3 +205,126 @@ def test_a_second_thread_is_told_the_stream_is_in_use() -> None:
         source.read(1)
     leave.set()
     reader.join()
+
+
+@pytest.mark.parametrize("n", [10**12, 2**62])
+def test_asking_for_much_takes_only_what_comes(n: int, tmp_path: Path) -> None:
+    body = fill(3_000_001)
+    (tmp_path / "body").write_bytes(body)
+    for like in (body, iter([body[:1], body[1:]]), tmp_path / "body"):
+        assert penstock.Source(like).read(n) == body
+    assert penstock.Source(b"").read(n) == b""
+
+
+def test_a_long_read_ends_at_n_and_goes_on_there() -> None:
+    body = fill(5_000_000)
+    source = penstock.Source(iter([body]))
+    assert source.read(2_500_000) == body[:2_500_000]
+    assert source.read(2_500_001) == body[2_500_000:]
+
+
+class Held:
+    """A store whose writer waits inside write(), and says what was called."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def open_writer(self, key: str, **options: object) -> Held:
+        return self
+
+    def write(self, data: memoryview) -> None:
+        self.said.append("write begins")
+        self.entered.set()
+        self.go.wait(60)
+        self.said.append("write ends")
+
+    def finish(self) -> None:
+        self.said.append("finish")
+
+    def abort(self, why: str) -> None:
+        self.said.append("abort")
+
+
+def test_an_abort_during_a_write_waits_until_the_write_has_left() -> None:
+    held = Held()
+    sink = penstock.ObjectStore.of(held).open_writer("k")  # type: ignore[arg-type]
+    writer = threading.Thread(target=sink.write, args=(b"x",))
+    writer.start()
+    try:
+        assert held.entered.wait(60)
+        sink.abort()
+        assert held.said == ["write begins"]
+        with pytest.raises(ValueError, match="ended"):
+            sink.write(b"more")
+    finally:
+        held.go.set()
+        writer.join(60)
+    assert held.said == ["write begins", "write ends", "abort"]
+
+
+def test_an_abort_ends_a_write_from_another_thread() -> None:
+    begun = threading.Event()
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            begun.set()
+            yield b"x" * 1000
+
+    store = penstock.MemoryStore()
+    sink = store.open_writer("k")
+    raised: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            sink.write_from(endless())
+        except BaseException as error:
+            raised.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert begun.wait(60)
+    sink.abort()
+    writer.join(60)
+    assert [type(error) for error in raised] == [penstock.Cancelled]
+    assert not store.exists("k")
+
+
+def test_a_source_that_is_being_read_answers_no_other_thread() -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def chunks() -> Iterator[bytes]:
+        entered.set()
+        go.wait(60)
+        yield b"x"
+
+    source = penstock.Source(chunks())
+    reader = threading.Thread(target=source.read, args=(1,))
+    reader.start()
+    try:
+        assert entered.wait(60)
+        for use in (lambda: source.remaining, lambda: source.rewindable, source.mark, source.rewind):
+            with pytest.raises(RuntimeError, match="another thread"):
+                use()
+    finally:
+        go.set()
+        reader.join(60)
+
+
+@pytest.mark.parametrize("deadline", [float("inf"), 1e10, 1e300])
+def test_a_deadline_beyond_every_clock_is_far_away(deadline: float) -> None:
+    store = penstock.MemoryStore()
+    store.put("k", b"body", deadline=deadline)
+    assert store.get("k", deadline=deadline).bytes() == b"body"
+
+
+def test_a_deadline_that_is_no_number_is_refused() -> None:
+    with pytest.raises(penstock.Refused):
+        penstock.MemoryStore().find("k", deadline=float("nan"))
+
+
+def test_a_misspelt_mode_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"former")
+    with pytest.raises(penstock.Refused, match="'overwrite', 'create'"):
+        penstock.FileSink(tmp_path / "f", mode="creat")
+    assert (tmp_path / "f").read_bytes() == b"former"

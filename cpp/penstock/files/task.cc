@@ -26,6 +26,11 @@ void check_printable(std::string_view field, std::string_view text, std::size_t 
   if (std::any_of(text.begin(), text.end(), is_control)) refuse(field, "contains a control character");
 }
 
+void check_well_formed(const FileTask& task) {
+  if (task.malformed.empty()) return;
+  throw Error{Kind::refused, task.malformed, {.doing = "validate task", .subject = "task"}};
+}
+
 void check_url(const std::string& text) {
   if (http::Url::parse(text).has_userinfo) {
     refuse("url", "contains a user name or password; pass credentials as a header instead");
@@ -47,6 +52,7 @@ std::optional<Digest> expected_digest(const FileTask& task) {
 }
 
 void validate_transfer(const FileTask& task) {
+  check_well_formed(task);
   check_url(task.url);
   store::check_key(task.key);
   if (!task.bucket.empty()) check_printable("bucket", task.bucket, 255);
@@ -63,6 +69,7 @@ void validate_transfer(const FileTask& task) {
 }
 
 void validate(const FileTask& task) {
+  check_well_formed(task);
   check_printable("task_id", task.task_id, 255);
   check_printable("job_id", task.job_id, 255);
   check_printable("file_name", task.file_name, 1024);

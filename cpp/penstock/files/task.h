@@ -40,6 +40,8 @@ struct FileTask {
   bool allow_unframed = false;  // accept a body whose cut could not be seen
   bool verify_headers = false;  // also compare Content-MD5, Repr-Digest and x-amz-checksum-* of the origin
   int max_redirects = 10;
+  std::string
+      malformed;  // what made a record no task, named by whoever read it: refused by that; "": nothing
 };
 
 // Checks what a transfer stands on: URL, key, checksum, limits, headers. Throws Error(refused) naming the

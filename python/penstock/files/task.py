@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock import _core, display
 from penstock.errors import Refused
 from penstock.units import span
+
+if TYPE_CHECKING:
+    from penstock.units import Size
 
 MAX_BYTES = 5 * 2**30
 """The default ceiling of one file."""
@@ -41,7 +44,7 @@ class FileTask:
         checksum: Hex or base64, perhaps ``sha256:...``; compared before anything is visible.
         checksum_algorithm: Needed unless the checksum carries it.
         digests: More algorithms to compute for the result.
-        max_bytes: Ceiling in bytes, 5 GiB.
+        max_bytes: Ceiling in bytes or as ``"1GiB"``; 5 GiB.
         mode: overwrite or create; ``if_match`` an ETag instead.
         on_exists: ``skip``: an object with this task id, size and digest is success.
         headers: Sent to the origin; their values are secret and never shown.
@@ -60,7 +63,7 @@ class FileTask:
     checksum: str | None = None
     checksum_algorithm: str | None = None
     digests: tuple[str, ...] = ()
-    max_bytes: int = MAX_BYTES
+    max_bytes: Size = MAX_BYTES
     mode: str = "overwrite"
     if_match: str | None = None
     on_exists: str | None = None
@@ -120,14 +123,18 @@ class FileTask:
 
 
 def to_core(task: FileTask) -> dict[str, Any]:
-    """The task as the core takes it."""
+    """The task as the core takes it. What has no right type stays as it is: the core names it in the result."""
     record = {each.name: getattr(task, each.name) for each in fields(task)}
-    record["digests"] = list(task.digests)
-    record["deadline"] = None if task.deadline is None else span(task.deadline)
-    record["on_exists"] = task.on_exists or ""
-    record["headers"], record["metadata"], record["tags"] = (
-        dict(task.headers),
-        dict(task.metadata),
-        dict(task.tags),
-    )
+    record["deadline"] = _seconds(task.deadline)
+    for name in ("headers", "metadata", "tags"):
+        if isinstance(record[name], Mapping):
+            record[name] = dict(record[name])
     return record
+
+
+def _seconds(deadline: Any) -> Any:
+    """A span as seconds; what is none stays, and the core says so in the task's result."""
+    try:
+        return None if deadline is None else span(deadline)
+    except (Refused, TypeError, AttributeError):
+        return deadline

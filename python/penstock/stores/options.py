@@ -36,8 +36,6 @@ def write_options(options: dict[str, Any]) -> dict[str, Any]:
         raise TypeError(
             f"no such option: {', '.join(sorted(unknown))}; there are {', '.join(sorted(WRITE_OPTIONS))}"
         )
-    if options.get("mode", "overwrite") not in {"overwrite", "create"}:
-        raise ValueError(f"mode is 'overwrite' or 'create' (or give if_match=), not {options['mode']!r}")
     sizes = {
         name: size(options[name]) for name in ("length", "length_hint", "part_bytes") if options.get(name)
     }
