@@ -95,7 +95,7 @@ class Client:
         return _remade, (self._options,)
 
     def __repr__(self) -> str:
-        return display.line("Client", **self._options)
+        return display.line("Client", **display.redacted(self._options))
 
 
 def native_client(client: Client | None) -> _core.Client | None:

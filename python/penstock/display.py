@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 
@@ -25,6 +25,14 @@ def line(name: str, **fields: object) -> str:
     """``Name(a=1, b='x')``, long values cut: fits a line."""
     shown = (f"{key}={_cut(repr(value))}" for key, value in fields.items() if value not in ("", None))
     return f"{name}({', '.join(shown)})"
+
+
+def redacted(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields fit to be shown: URLs without userinfo and query."""
+    return {
+        name: _core.redact_url(value) if isinstance(value, str) and "://" in value else value
+        for name, value in fields.items()
+    }
 
 
 def size(count: int) -> str:

@@ -203,6 +203,37 @@ def test_no_repr_shows_a_secret() -> None:
     keys = penstock.aws.Credentials(access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="canary-secret")
     assert "canary" not in f"{store!r}{keys!r}{store.with_bucket('other')!r}"
     assert len(repr(store)) < 200
+    client = penstock.Client(proxy="http://user:canary@127.0.0.1:9")
+    behind = penstock.S3Store("bucket", client=client)
+    assert "canary" not in f"{client!r}{behind!r}"
+    assert "127.0.0.1:9" in repr(client)
+    for uri in ("https://h/k?X-Amz-Signature=canary", "file://user:canary@h/k?sig=canary"):
+        with pytest.raises(penstock.Refused) as raised:
+            penstock.fetch("http://127.0.0.1:9/a", uri)
+        assert "canary" not in f"{raised.value}{raised.value!r}{raised.value.facts}"
+
+
+def test_a_misspelt_word_is_refused_with_the_words_there_are() -> None:
+    with pytest.raises(penstock.Refused, match="'standard', 'legacy', not 'legcy'"):
+        penstock.Client(retry_mode="legcy")
+    with pytest.raises(penstock.Refused, match="'auto', 'path', 'virtual'"):
+        penstock.S3Store("bucket", addressing="paht")
+    with pytest.raises(penstock.Refused, match="'row', 'trust'"):
+        penstock.S3Store("bucket", conditional="tust")
+
+
+def test_without_a_handler_nothing_is_logged_to_stderr(origin: Origin) -> None:
+    child = run(
+        """
+        import sys, penstock
+        from penstock import files
+        task = files.FileTask(task_id="t", job_id="j", url=sys.argv[1], file_name="a", key="k")
+        assert not files.process(task, penstock.MemoryStore()).success
+        """,
+        origin.url("/none"),
+    )
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (0, "", "")
 
 
 def test_import_loads_nothing_heavy() -> None:

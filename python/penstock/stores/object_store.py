@@ -233,7 +233,7 @@ def masked(arguments: dict[str, Any]) -> dict[str, Any]:
     }
     if "credentials" in shown:
         shown["credentials"] = "given"
-    return shown
+    return display.redacted(shown)
 
 
 def _remade(cls: type[ObjectStore], arguments: dict[str, Any]) -> ObjectStore:
