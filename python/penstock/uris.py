@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock import _core
 from penstock.errors import Refused
 from penstock.stores import FolderStore, S3Store
 
@@ -31,14 +32,24 @@ def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
         bucket, _, key = rest.partition("/")
         return S3Store(bucket, **config), key
     if scheme == "file":
-        from urllib.parse import unquote
-
-        host, _, path = rest.partition("/")
-        if host not in {"", "localhost"}:
-            raise Refused(f"file URI of another host: {uri}; write file:///path")
-        folder, _, name = f"/{unquote(path)}".rpartition("/")
+        folder, _, name = file_path(uri).rpartition("/")
         return FolderStore(folder or "/"), name
-    raise Refused(f"not an s3:// or file:// URI: {uri}")
+    raise Refused(f"not an s3:// or file:// URI: {_core.redact_url(uri)}")
+
+
+def file_path(uri: str) -> str:
+    """The path a ``file:`` URI names.
+
+    >>> from penstock.uris import file_path
+    >>> file_path("file:///tmp/a%20b/")
+    '/tmp/a b/'
+    """
+    from urllib.parse import unquote
+
+    host, _, path = uri.removeprefix("file://").partition("/")
+    if host not in {"", "localhost"}:
+        raise Refused(f"file URI of another host: {_core.redact_url(uri)}; write file:///path")
+    return f"/{unquote(path)}"
 
 
 def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **options: Any) -> Receipt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -17,6 +17,20 @@ app = typer.Typer(
 )
 
 
+class Mode(str, Enum):
+    """What to do with an object that is there."""
+
+    OVERWRITE = "overwrite"
+    CREATE = "create"
+
+
+class Guard(str, Enum):
+    """Which addresses a download may reach."""
+
+    ANY = "any"
+    PUBLIC = "public"
+
+
 @app.command()
 def fetch(
     urls: Annotated[list[str] | None, typer.Argument(help="http or https", show_default=False)] = None,
@@ -27,10 +41,13 @@ def fetch(
     max_bytes: Annotated[str, typer.Option(help="ceiling of one file")] = "5GiB",
     jobs: Annotated[int, typer.Option(help="transfers at once", min=1, max=256)] = 16,
     budget: Annotated[str, typer.Option(help="memory for all transfers together")] = "",
-    mode: Annotated[str, typer.Option(help="create or overwrite")] = "overwrite",
-    tasks: Annotated[str, typer.Option("--from", help="NDJSON tasks from a file, or - for stdin")] = "",
+    mode: Annotated[Mode, typer.Option(help="what to do when the key is taken")] = Mode.OVERWRITE,
+    tasks: Annotated[
+        str,
+        typer.Option("--from", help="NDJSON tasks from a file or stdin (-); the options are their defaults"),
+    ] = "",
     header: Annotated[list[str] | None, typer.Option(help="K:V, sent to the origin")] = None,
-    guard: Annotated[str, typer.Option(help="public: refuse private addresses")] = "any",
+    guard: Annotated[Guard, typer.Option(help="public: refuse private addresses")] = Guard.ANY,
     endpoint: Annotated[str, typer.Option(help="S3 endpoint; else the environment's")] = "",
     json: Annotated[bool, typer.Option("--json", help="one FileResult a line on stdout")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no bars, no lines")] = False,
@@ -45,10 +62,10 @@ def fetch(
         max_bytes=max_bytes,
         jobs=jobs,
         budget=budget or None,
-        mode=mode,
+        mode=mode.value,
         tasks=tasks,
         headers=header or [],
-        guard=guard,
+        guard=guard.value,
         endpoint=endpoint or None,
         json=json,
         quiet=quiet,
@@ -70,4 +87,9 @@ def doctor(
     bucket: Annotated[str, typer.Option(help="bucket to ask for")] = "",
 ) -> None:
     """Library versions, what was found of credentials, and whether an endpoint answers."""
-    raise typer.Exit(doctor_command.run(endpoint or None, bucket or None, Path.home()))
+    try:
+        code = doctor_command.run(endpoint or None, bucket or None)
+    except (Error, OSError, ValueError) as error:
+        print(f"penstock doctor: {error}", file=sys.stderr)
+        code = fetch_command.exit_code(getattr(error, "kind", "refused"))
+    raise typer.Exit(code)

@@ -31,7 +31,8 @@ class Bars:
     def __init__(self, *, plain: bool) -> None:
         self._plain = plain
         self._bars: dict[str, TaskID] = {}
-        self._done: dict[str, int] = {}
+        self._done: dict[str, int] = {}  # of tasks under way
+        self._sum = 0
         self._rich = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -59,8 +60,9 @@ class Bars:
                 progress.task_id, total=progress.bytes_total
             )
         self._rich.update(bar, completed=progress.bytes_done, total=progress.bytes_total)
+        self._sum += progress.bytes_done - self._done.get(progress.task_id, 0)
         self._done[progress.task_id] = progress.bytes_done
-        self._rich.update(self._total, completed=sum(self._done.values()))
+        self._rich.update(self._total, completed=self._sum)
 
     def ended(self, result: FileResult) -> None:
         """One line a file: what it became."""
@@ -68,10 +70,11 @@ class Bars:
         if result.success:
             text = f"{result.state}: {where}, {display.size(result.bytes or 0)}, {display.rate(result.rate)}"
         else:
-            text = f"failed: {result.task_id}: {result.error_message}"
+            text = f"{result.state}: {result.task_id}: {result.error_message}"
         if self._plain:
             print(text, file=sys.stderr, flush=True)
             return
+        self._done.pop(result.task_id, None)
         if (bar := self._bars.pop(result.task_id, None)) is not None:
             self._rich.remove_task(bar)
         self._rich.console.print(text, markup=False, highlight=False)

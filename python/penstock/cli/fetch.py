@@ -8,7 +8,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from penstock import files
@@ -16,7 +16,7 @@ from penstock.cli.bars import Bars
 from penstock.errors import Refused
 from penstock.stores import FolderStore, S3Store
 from penstock.units import size
-from penstock.uris import store_at
+from penstock.uris import file_path, store_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,8 +97,7 @@ def target(options: Options) -> tuple[ObjectStore, str]:
     if not options.to:
         raise Refused("--to is needed: s3://bucket/prefix/, file:///dir/ or the URI of one object")
     if options.to.startswith("file://") and options.to.endswith("/"):
-        path = unquote(urlsplit(options.to).path)
-        return FolderStore(path), ""
+        return FolderStore(file_path(options.to)), ""
     config = {"endpoint": options.endpoint} if options.to.startswith("s3://") else {}
     store, key = store_at(options.to, **config)
     if isinstance(store, S3Store) and not key:
@@ -111,7 +110,11 @@ def tasks_of(options: Options, prefix: str) -> Iterator[files.FileTask]:
     if options.tasks:
         if options.urls:
             raise Refused("give URLs or --from, not both")
-        return read_tasks(options.tasks, prefix)
+        if options.sha256 or options.checksum or options.expect_bytes is not None:
+            raise Refused(
+                "--sha256, --checksum and --expect-bytes are of one file: write them into the tasks"
+            )
+        return read_tasks(options, prefix)
     if not options.urls:
         raise Refused("nothing to fetch: give URLs or --from")
     return iter(url_tasks(options, prefix))
@@ -177,20 +180,31 @@ def parse_header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def read_tasks(name: str, prefix: str) -> Iterator[files.FileTask]:
-    """Tasks of NDJSON, a line at a time."""
+def read_tasks(options: Options, prefix: str) -> Iterator[files.FileTask]:
+    """Tasks of NDJSON, a line at a time; what a line leaves out is as the command line says."""
+    name = options.tasks
+    defaults = {
+        "max_bytes": size(options.max_bytes),
+        "mode": options.mode,
+        "headers": dict(parse_header(text) for text in options.headers),
+    }
     with nullcontext(sys.stdin) if name == "-" else Path(name).open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-                record["key" if "key" in record else "s3OutputKey"] = prefix + task_key(record)
-                yield files.FileTask.from_dict(record)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                task = task_of(json.loads(line), prefix, defaults)
+            except ValueError as error:
                 raise Refused(f"line {number} of the tasks: {error}") from error
+            yield task
 
 
-def task_key(record: dict[str, str]) -> str:
-    """Its key in either spelling."""
-    return record["key"] if "key" in record else record["s3OutputKey"]
+def task_of(record: Any, prefix: str, defaults: dict[str, Any]) -> files.FileTask:
+    """The task of one line."""
+    if not isinstance(record, dict):
+        raise Refused("not a JSON object")
+    spelt = "key" if "key" in record else "s3OutputKey"
+    key = record.get(spelt)
+    if not isinstance(key, str):
+        raise Refused("it has no key: give key or s3OutputKey, as text")
+    return files.FileTask.from_dict({**defaults, **record, spelt: prefix + key})

@@ -28,6 +28,7 @@ class FolderStore(ObjectStore):
 
     def __init__(self, path: str | PathLike[str]) -> None:
         name = fspath(path)
+        name = name.rstrip("/") or name[:1]
         super().__init__(_core.folder_store(name), path=name)
 
     def with_bucket(self, bucket: str) -> FolderStore:
