@@ -15,13 +15,14 @@ import json
 import os
 import platform
 import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,6 +61,16 @@ def commands() -> dict[str, list[str]]:
         "obstore": [bench_python, str(PEERS / "obstore_peer.py")],
         "node": ["node", str(BUILD / "node/node_peer.mjs")],
     }
+
+
+def present(peers: Iterable[str]) -> list[str]:
+    """Those whose program and script are there."""
+    return [
+        peer
+        for peer in peers
+        if shutil.which(commands()[peer][0])
+        and all(Path(part).exists() for part in commands()[peer][1:] if part.startswith("/"))
+    ]
 
 
 @dataclass
@@ -228,11 +239,16 @@ def main() -> None:
     parser.add_argument(
         "--scenario", nargs="+", default=["1x2GiB", "10x512MiB", "2000x64KiB"], choices=SCENARIOS
     )
-    parser.add_argument("--server", nargs="+", default=list(endpoints()))
-    parser.add_argument("--peer", nargs="+", default=list(commands()), choices=commands())
+    parser.add_argument("--server", nargs="+", default=list(endpoints()), choices=endpoints(),
+                        help="the sink, and the servers that PENSTOCK_TEST_S3 names")  # fmt: skip
+    parser.add_argument("--peer", nargs="+", default=present(commands()), choices=commands())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/files.json")
     options = parser.parse_args()
+    if absent := set(options.peer) - set(present(options.peer)):
+        parser.error(f"not installed: {', '.join(sorted(absent))}; scripts/bench installs what it can")
+    for peer in commands().keys() - set(present(commands())):
+        print(f"left out, not installed: {peer}", file=sys.stderr)
     results = []
     for scenario in options.scenario:
         for server in options.server:

@@ -19,5 +19,11 @@ fail() {
 }
 say_time() { say "done in $SECONDS s"; }
 
+check_git() {
+  git rev-parse --git-dir >/dev/null 2>&1 ||
+    fail "needs git, and this tree as a repository git may read, to see what has changed; 'git status' here says what is wrong."
+}
+
 # The digest of the content of every file under the given paths, for "has anything changed since".
+# Needs check_git before it: a $(...) among arguments cannot end the script.
 content_hash() { git ls-files -z --cached --others --exclude-standard -- "$@" | sort -z | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -d' ' -f1; }
