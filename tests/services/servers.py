@@ -95,7 +95,7 @@ MINIO = Kind(
         **{"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
     },
     "github.com/minio/minio",
-    "v0.0.0-20260212201848-7aac2a2c5b7c",  # the newest version that the module proxy resolves
+    "v0.0.0-20260212201848-7aac2a2c5b7c",  # the newest version that Go can build by its name
 )
 MOTO = Kind("moto", "/moto-api/", _moto, {})
 JUDGES = (VERSITYGW, MINIO)

@@ -29,7 +29,9 @@ class fetch_many(Iterator[FileResult]):
     """Run many tasks; iterate their results as they complete.
 
     Args:
-        tasks: FileTasks, perhaps without end: at most 2 x jobs are taken ahead.
+        tasks: FileTasks, perhaps without end: at most 2 x jobs are taken ahead, all inside ``next()``. While
+            a job would be idle it asks for the next task first, so an iterator that makes it wait also delays
+            results that are ready.
         to: The store; a task's ``bucket`` goes to ``with_bucket``.
         jobs: Transfers at once, 1 to 256.
         ordered: Results in the order of the tasks.
@@ -37,6 +39,7 @@ class fetch_many(Iterator[FileResult]):
         progress: A callable that receives a Progress with its ``task_id``, or True for a line a file.
         guard: As for fetch().
         client: As for fetch().
+
     One task's failure is its result and touches no other. Leaving the block, or close(), cancels the rest within
     200 ms; nothing of them becomes visible.
 

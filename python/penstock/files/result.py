@@ -21,7 +21,7 @@ class FileResult:
     Attributes:
         error_code: DOWNLOAD_FAILED, VALIDATION_FAILED, UPLOAD_FAILED, TIMEOUT, CANCELLED, UNKNOWN.
         retryable: Whether running the task again may help.
-        receipt: On success, the writer's.
+        mode: How it was written, as in a Receipt; ``skipped`` if it was there.
     """
 
     success: bool
@@ -82,9 +82,11 @@ class FileResult:
 
     @property
     def state(self) -> str:
-        """completed, skipped or failed."""
+        """completed, skipped, failed, or in doubt: look whether it happened."""
         if self.skipped:
             return "skipped"
+        if self.error_kind == "in_doubt":
+            return "in doubt"
         return "completed" if self.success else "failed"
 
     def __repr__(self) -> str:

@@ -47,7 +47,7 @@ class S3Store(ObjectStore):
         reap: Abort uploads that a lost answer to Create may have left.
         client: A penstock.Client; else the process's.
     Source:
-        Amazon S3 API Reference; the provider table of docs/.
+        Amazon S3 API Reference; what other providers do differently: cpp/penstock/s3/provider.cc.
     """
 
     _native: _core.S3Store
