@@ -86,7 +86,10 @@ def doctor(
     endpoint: Annotated[str, typer.Option(help="S3 endpoint to ask; else the environment's")] = "",
     bucket: Annotated[str, typer.Option(help="bucket to ask for")] = "",
 ) -> None:
-    """Library versions, what was found of credentials, and whether an endpoint answers."""
+    """Library versions, what was found of credentials, and whether an endpoint answers.
+
+    Exits with 0, or 2 if a file or an endpoint is malformed, 4 if the bucket cannot be read, 5 without an answer.
+    """
     try:
         code = doctor_command.run(endpoint or None, bucket or None)
     except (Error, OSError, ValueError) as error:

@@ -61,6 +61,16 @@ TEST(Validate, RefusesEachFieldByItsName) {
   }
 }
 
+TEST(Validate, RefusesARecordByWhatItsReaderFoundWrong) {
+  FileTask task = good();
+  task.malformed = "expected_bytes must be a whole number";
+  for (const auto& check : {validate, validate_transfer}) {
+    const Error error = error_of([&] { check(task); });
+    EXPECT_EQ(error.kind(), Kind::refused);
+    EXPECT_EQ(error.message(), task.malformed);
+  }
+}
+
 TEST(Validate, RefusesWhatTheRoomsBelowRefuse) {
   const std::function<void(FileTask&)> spoils[] = {
       [](FileTask& t) { t.url = ""; },
