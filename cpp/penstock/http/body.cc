@@ -107,7 +107,7 @@ std::size_t StreamBody::read_page(Page& page) {
 std::optional<std::uint64_t> StreamBody::remaining() const {
   const auto bytes = arrival_->resume.bytes();
   if (!bytes) return std::nullopt;
-  return *bytes - read_;
+  return *bytes - std::min(read_, *bytes);
 }
 
 void StreamBody::mark() {

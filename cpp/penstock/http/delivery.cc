@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace penstock::http {
 
 Delivery::Delivery(Ring ring, std::shared_ptr<Arrival> arrival)
@@ -61,10 +63,29 @@ bool Delivery::compare(Bytes& bytes) {
   return over_left_ > 0 || sum_again_->digest().equals(sum_->digest());
 }
 
+// Why so many new bytes could never be taken, however long the reader had.
+std::optional<Error> Delivery::misfit(std::size_t fresh) const {
+  const auto total = resume_.bytes();
+  if (total && fresh > *total - std::min(delivered_, *total)) {
+    return Error(Kind::corrupt, fmt::format("the body goes on after its {} bytes", *total),
+                 {.side = Side::source, .code = "long_body"});
+  }
+  if (fresh > ring_.capacity()) {
+    return Error(Kind::refused,
+                 fmt::format("{} bytes came at once and the ring holds {}; make ring_bytes at least 64 KiB",
+                             fresh, ring_.capacity()),
+                 {.side = Side::source, .code = "ring_bytes"});
+  }
+  return std::nullopt;
+}
+
 // All or nothing, as libcurl wants it.
 Delivery::Took Delivery::take(Bytes bytes) try {
+  const std::size_t fresh = bytes.size() - std::min<std::uint64_t>(bytes.size(), over_left_);
+  error_ = misfit(fresh);
+  if (error_) return Took::stop;
+  if (ring_.room() < fresh) return Took::nothing;
   if (over_left_ > 0) {
-    if (bytes.size() > over_left_ && ring_.room() < bytes.size() - over_left_) return Took::nothing;
     if (!compare(bytes)) {
       Facts facts;
       facts.code = code::kChanged;
@@ -74,7 +95,6 @@ Delivery::Took Delivery::take(Bytes bytes) try {
     }
     if (bytes.empty()) return Took::all;
   }
-  if (ring_.room() < bytes.size()) return Took::nothing;
   if (sum_) sum_->update(bytes);
   ring_.try_write(bytes);
   delivered_ += bytes.size();

@@ -54,7 +54,8 @@ class Delivery {
 
   Resume& resume() { return resume_; }
   std::uint64_t delivered() const { return delivered_; }
-  bool complete() const { return !resume_.bytes() || delivered_ == *resume_.bytes(); }
+  bool complete() const { return over_left_ == 0 && (!resume_.bytes() || delivered_ == *resume_.bytes()); }
+  void go_on() { over_left_ = 0; }  // what comes next is new
   // The same object comes again from its beginning: what was delivered is read over and compared.
   // Throws Error(lost, not_resumable) if nothing is known to compare it with.
   void read_over();
@@ -73,6 +74,7 @@ class Delivery {
   void make_ring();
   void settle(std::optional<Error> failure);
   bool compare(Bytes& bytes);
+  std::optional<Error> misfit(std::size_t fresh) const;
   Ring asked_;
   PipeWriter ring_;
   std::shared_ptr<Arrival> arrival_;

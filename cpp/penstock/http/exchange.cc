@@ -194,8 +194,9 @@ Try::Use Exchange::use_again(const Head& head) {
       delivery_->resume().check(head.status(), head.headers(), delivery_->delivered(), options_.s3_resume)) {
     case Resume::Answer::whole:
       delivery_->read_over();
-      [[fallthrough]];
+      return Try::Use::deliver;
     case Resume::Answer::go_on:
+      delivery_->go_on();
       return Try::Use::deliver;
     case Resume::Answer::end:
       at_end_ = true;

@@ -32,6 +32,12 @@ std::string strong_etag(const Headers& headers) {
   return etag.starts_with("W/") ? std::string{} : std::string(etag);
 }
 
+// RFC 9112 section 6.3: beside a Transfer-Encoding a Content-Length says nothing.
+std::optional<std::uint64_t> announced_length(const Headers& headers) {
+  const auto length = content_length(headers);
+  return headers.has("transfer-encoding") ? std::nullopt : length;
+}
+
 std::string settled_last_modified(const Headers& headers) {
   const auto text = headers.get("last-modified");
   const auto modified = parse_http_date(text);
@@ -42,10 +48,12 @@ std::string settled_last_modified(const Headers& headers) {
 }  // namespace
 
 Resume::Resume(const Request& asked, int status, const Headers& answer) {
+  sent_etag_ = answer.get("etag");
+  sent_last_modified_ = answer.get("last-modified");
   etag_ = strong_etag(answer);
   if (etag_.empty()) last_modified_ = settled_last_modified(answer);
   if (status != 206) {
-    total_ = content_length(answer);
+    total_ = announced_length(answer);
     return;
   }
   const ContentRange came = content_range(answer);
@@ -90,10 +98,9 @@ Resume::Answer Resume::check(int status, const Headers& answer, std::uint64_t de
 
 Resume::Answer Resume::check_partial(const Headers& answer, std::uint64_t wanted, bool if_match) {
   const ContentRange came = content_range(answer);
-  const bool has_validator = answer.has(etag_.empty() ? "last-modified" : "etag");
-  if (!has_validator && if_match && !etag_.empty())
+  if (if_match && !etag_.empty() && !answer.has("etag"))
     throw side_source(Kind::corrupt, "etag", "a 206 to If-Match came without its ETag");
-  if (has_validator && !same_validator(answer)) throw changed("its validator is another");
+  if (!same_validators(answer)) throw changed("its validator is another");
   if (total_ && came.total != *total_) throw changed("its size is another");
   if (came.first != wanted || (last_ && came.last > *last_)) {
     throw side_source(Kind::corrupt, "content_range",
@@ -104,8 +111,9 @@ Resume::Answer Resume::check_partial(const Headers& answer, std::uint64_t wanted
 }
 
 Resume::Answer Resume::check_whole(const Headers& answer) const {
-  if (!same_validator(answer)) throw changed("its validator is another");
-  const auto length = content_length(answer);
+  const bool has_validator = answer.has(etag_.empty() ? "last-modified" : "etag");
+  if (!has_validator || !same_validators(answer)) throw changed("its validator is another");
+  const auto length = announced_length(answer);
   if (length && total_ && *length != *total_) throw changed("its size is another");
   if (first_ == 0 && !last_) return Answer::whole;
   throw side_source(Kind::lost, code::kNotResumable, "the server ignores Range, so a part cannot go on");
@@ -117,8 +125,12 @@ Resume::Answer Resume::check_unsatisfied(const Headers& answer, std::uint64_t wa
   throw changed("416");
 }
 
-bool Resume::same_validator(const Headers& answer) const {
-  return etag_.empty() ? answer.get("last-modified") == last_modified_ : answer.get("etag") == etag_;
+// Equal strong ETags are the same bytes, whatever else differs (RFC 9110 section 8.8.3.2). Without them
+// nothing the answer sends may differ from what came first.
+bool Resume::same_validators(const Headers& answer) const {
+  if (!etag_.empty() && answer.has("etag")) return answer.get("etag") == etag_;
+  return (!answer.has("etag") || answer.get("etag") == sent_etag_) &&
+         (!answer.has("last-modified") || answer.get("last-modified") == sent_last_modified_);
 }
 
 }  // namespace penstock::http

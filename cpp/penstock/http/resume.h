@@ -40,11 +40,12 @@ class Resume {
   Answer check_partial(const Headers& answer, std::uint64_t wanted, bool if_match);
   Answer check_whole(const Headers& answer) const;
   Answer check_unsatisfied(const Headers& answer, std::uint64_t wanted) const;
-  bool same_validator(const Headers& answer) const;
-  std::string etag_, last_modified_;    // the one to ask by; both empty if none is strong
-  std::uint64_t first_ = 0;             // where in the object this body begins
-  std::optional<std::uint64_t> last_;   // where it was asked to end
-  std::optional<std::uint64_t> total_;  // of the object
+  bool same_validators(const Headers& answer) const;
+  std::string etag_, last_modified_;            // the one to ask by; both empty if none is strong
+  std::string sent_etag_, sent_last_modified_;  // as they came, weak ones too
+  std::uint64_t first_ = 0;                     // where in the object this body begins
+  std::optional<std::uint64_t> last_;           // where it was asked to end
+  std::optional<std::uint64_t> total_;          // of the object
 };
 
 }  // namespace penstock::http

@@ -269,6 +269,10 @@ std::size_t PipeWriter::room() const {
   return ring_->room();
 }
 
+std::size_t PipeWriter::capacity() const {
+  return ring_->memory.capacity();
+}
+
 std::size_t PipeWriter::buffered() const {
   const std::lock_guard lock{ring_->mutex};
   return ring_->size;

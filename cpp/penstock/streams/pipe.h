@@ -39,6 +39,7 @@ class PipeWriter : public Sink {
   // Takes what fits now, perhaps nothing; returns how much. Throws if the reader is gone.
   std::size_t try_write(Bytes bytes);
   std::size_t room() const;
+  std::size_t capacity() const;
   std::size_t buffered() const;
 
   // Calls `ready` once, outside the lock, as soon as there is room for `at_least` bytes or the reader is

@@ -195,6 +195,91 @@ TEST_F(ResumeTest, progress_refills_the_attempts) {
   EXPECT_GT(body->attempts(), 10);
 }
 
+Resource dated(std::string etag, std::optional<std::uint64_t> reset_after = {}) {
+  return {.size = kSize,
+          .etag = std::move(etag),
+          .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
+          .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+          .reset_after = reset_after};
+}
+
+TEST_F(ResumeTest, another_weak_etag_is_changed_though_the_date_is_the_same) {
+  for (const bool ranges : {true, false}) {
+    Resource second = dated("W/\"second\"");
+    second.ranges = ranges;
+    const Error error = broken_then(script().serve(second), dated("W/\"first\"", 300'000));
+    EXPECT_EQ(error.kind(), Kind::conflict) << error.what();
+    EXPECT_EQ(error.facts().code, code::kChanged);
+  }
+}
+
+TEST(ResumeValidators, whatever_is_sent_again_must_be_what_was_sent_first) {
+  const Headers first({{"ETag", "W/\"a\""},
+                       {"Last-Modified", "Sun, 06 Nov 1994 08:48:37 GMT"},
+                       {"Date", "Sun, 06 Nov 1994 08:49:37 GMT"},
+                       {"Content-Length", "10"}});
+  const auto answered = [&](Headers second) {
+    Resume resume(get("http://h/"), 200, first);
+    EXPECT_TRUE(resume.possible());
+    second.add("Content-Range", "bytes 5-9/10");
+    return resume.check(206, second, 5, false);
+  };
+  EXPECT_EQ(answered({}), Resume::Answer::go_on);
+  EXPECT_EQ(answered(Headers{{"ETag", "W/\"a\""}}), Resume::Answer::go_on);
+  for (const auto& [name, value] : {std::pair{"ETag", "W/\"b\""}, std::pair{"ETag", "\"a\""},
+                                    std::pair{"Last-Modified", "Sun, 06 Nov 1994 08:48:38 GMT"}}) {
+    EXPECT_EQ(error_of([&] { answered(Headers{{name, value}}); }).facts().code, code::kChanged) << value;
+  }
+}
+
+TEST_F(ResumeTest, a_read_over_that_breaks_may_go_on_by_range) {
+  server_.on("/a", {script().serve({.size = kSize, .reset_after = 300'000}),
+                    script().serve({.size = kSize, .reset_after = 1'000, .ranges = false}),
+                    script().serve({.size = kSize})});
+  EXPECT_TRUE(read_all(*open()) == pattern(0, kSize));
+}
+
+// "hello" has come; an object that is whole with three bytes is another, whatever its ETag says.
+TEST_F(ResumeTest, a_whole_answer_that_ends_within_what_was_read_is_not_the_end) {
+  const std::string head = "HTTP/1.1 200 OK\r\nETag: \"first\"\r\nTransfer-Encoding: chunked\r\n\r\n";
+  server_.on("/a", {script().bytes(head + "5\r\nhello\r\n").close(),
+                    script().bytes(head + "3\r\nhel\r\n0\r\n\r\n")});
+  const auto body = open();
+  EXPECT_EQ(error_of([&] { read_all(*body); }).kind(), Kind::lost);
+}
+
+TEST_F(ResumeTest, a_length_beside_chunks_says_nothing) {
+  const std::string bytes = pattern(0, 100);
+  server_.on("/a", script().bytes("HTTP/1.1 200 OK\r\nETag: \"first\"\r\nContent-Length: 5\r\n"
+                                  "Transfer-Encoding: chunked\r\n\r\n64\r\n" +
+                                  bytes + "\r\n0\r\n\r\n"));
+  const auto body = open();
+  EXPECT_FALSE(body->remaining());
+  EXPECT_TRUE(read_all(*body) == bytes);
+}
+
+TEST_F(ResumeTest, a_chunked_206_longer_than_its_range_is_corrupt) {
+  server_.on("/a",
+             script().bytes("HTTP/1.1 206 Partial\r\nETag: \"first\"\r\nContent-Range: bytes 0-4/100\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n64\r\n" +
+                            pattern(0, 100) + "\r\n0\r\n\r\n"));
+  const auto body = client_.open(get(server_.url("/a"), {{"Range", "bytes=0-4"}}));
+  const Error error = error_of([&] { read_all(*body); });
+  EXPECT_EQ(error.kind(), Kind::corrupt) << error.what();
+  EXPECT_EQ(error.facts().code, "long_body");
+}
+
+TEST_F(ResumeTest, a_ring_too_small_for_what_comes_at_once_is_an_error_and_no_wait) {
+  ClientOptions options = quick();
+  options.ring_bytes = 500;
+  Client client(options);
+  server_.on("/a", script().serve({.size = kSize}));
+  const auto body = client.open(get(server_.url("/a")));
+  const Error error = error_of([&] { read_all(*body); });
+  EXPECT_EQ(error.kind(), Kind::refused) << error.what();
+  EXPECT_EQ(error.facts().code, "ring_bytes");
+}
+
 TEST_F(ResumeTest, mark_and_rewind_give_the_same_bytes_again) {
   server_.on("/a", script().serve({.size = kSize}));
   const auto body = open(true);
