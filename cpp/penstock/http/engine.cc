@@ -84,6 +84,7 @@ void Engine::admit(std::shared_ptr<Exchange> exchange) {
 }
 
 void Engine::ended(Exchange& exchange) {
+  if (!mailbox_->on_io_thread()) return;  // refused by a closed mailbox: it never was live
   const auto found = live_.find(&exchange);
   if (found == live_.end()) return;
   // Freed by a later job: its own functions are still on the stack.
@@ -276,8 +277,9 @@ void Engine::tear_down() {
   stopping_ = true;
   cancel_all(true);
   for (int round = 0; round < 100 && !mailbox_->empty(); ++round) run_jobs();  // what the endings posted
+  // Whoever was told that a job is accepted may wait for it.
+  for (auto& job : mailbox_->close()) job();
   timers_.clear();
-  mailbox_->close();
   curl_multi_cleanup(multi_);
   curl_share_cleanup(shared_);
 }

@@ -29,11 +29,10 @@ bool Mailbox::empty() const {
   return jobs_.empty();
 }
 
-void Mailbox::close() {
-  std::vector<Job> dropped;  // destroyed outside the lock: a job may own what posts when it dies
+std::vector<Mailbox::Job> Mailbox::close() {
   const std::lock_guard lock(mutex_);
   multi_ = nullptr;
-  dropped.swap(jobs_);
+  return std::exchange(jobs_, {});
 }
 
 }  // namespace penstock::http

@@ -24,7 +24,7 @@ class Mailbox {
   void open(CURLM* multi);
   std::vector<Job> take();
   bool empty() const;
-  void close();  // drops what is left
+  std::vector<Job> close();  // from here on post() says false; what was accepted before is the caller's
   bool on_io_thread() const { return std::this_thread::get_id() == io_thread_.load(); }
 
  private:

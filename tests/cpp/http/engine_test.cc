@@ -36,6 +36,22 @@ TEST(Engine, close_ends_what_is_under_way_and_refuses_what_comes) {
   EXPECT_EQ(error_of([&] { client.open(get(server.url("/a"))); }).facts().code, "closed");
 }
 
+// More rounds than the engine's last clearing of its box: what is still in it then ends too.
+TEST(Engine, whatever_was_accepted_ends_though_it_came_at_the_very_close) {
+  constexpr int kRounds = 300;
+  ScriptedServer server;
+  server.on("/a", script().stall());
+  Client client(quick());
+  std::atomic<int> ended{0};
+  std::function<void(Outcome)> again = [&](Outcome outcome) {
+    EXPECT_TRUE(std::holds_alternative<Error>(outcome));
+    if (++ended < kRounds) client.submit(get(server.url("/a")), {}, again);
+  };
+  client.submit(get(server.url("/a")), {}, again);
+  client.close();
+  EXPECT_EQ(ended, kRounds);
+}
+
 TEST(Engine, close_waits_for_chores_and_for_what_they_ask_next) {
   ScriptedServer server;
   Gate gate;
