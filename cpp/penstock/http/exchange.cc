@@ -291,7 +291,7 @@ void Exchange::act(Verdict verdict) {
   if (verdict.action == Verdict::Action::accept) return succeed();
   Error error =
       verdict.error ? *verdict.error : try_->fault().value_or(our_error(Kind::lost, "", "the try failed"));
-  if (!first_failure_) first_failure_ = std::make_shared<Error>(error);
+  if (!first_failure_) first_failure_ = std::make_shared<Error>(hide(error, secrets()));
   if (verdict.action == Verdict::Action::fail) return fail(std::move(error));
   verdict.error = std::move(error);
   // What may have arrived is not sent again, whatever was answered, unless it may arrive twice.
@@ -377,7 +377,7 @@ void Exchange::release() {
 }
 
 void Exchange::refuse() {
-  end(decorated(our_error(Kind::cancelled, "closed", "the client is closed")));
+  end(hide(decorated(our_error(Kind::cancelled, "closed", "the client is closed")), secrets()));
 }
 
 void Exchange::cancelled() {

@@ -208,6 +208,32 @@ class SlowPolicy : public AttemptPolicy {
   int prepared_ = 0;
 };
 
+// Fails while it prepares the third try, when its secrets are not asked for.
+class ForgetfulPolicy : public AttemptPolicy {
+ public:
+  void prepare(Request&, Ready ready) override {
+    if (++prepared_ < 3) return ready(std::nullopt);
+    ready(Error(Kind::denied, "no credentials any more"));
+  }
+  Verdict judge(const Attempt& attempt) override { return plain_policy()->judge(attempt); }
+  std::vector<std::string> secrets() const override { return {"canary-secret"}; }
+
+ private:
+  int prepared_ = 0;
+};
+
+TEST_F(ExchangeTest, the_first_failure_shows_no_secret_either) {
+  server_.on("/a", respond(503, {}, "you sent canary-secret"));
+  CallOptions options;
+  options.policy = std::make_shared<ForgetfulPolicy>();
+  const Error error = error_of([&] { client_.send(get(server_.url("/a")), options); });
+  EXPECT_EQ(error.kind(), Kind::denied) << error.what();
+  ASSERT_TRUE(error.facts().cause);
+  EXPECT_EQ(error.facts().cause->facts().status, 503);
+  EXPECT_EQ(error.facts().cause->message().find("canary-secret"), std::string::npos)
+      << error.facts().cause->message();
+}
+
 TEST_F(ExchangeTest, a_policy_prepares_each_try_afresh_and_mends_at_no_cost) {
   server_.on("/a", {respond(401), respond(401), respond(200)});
   CallOptions options;
