@@ -109,8 +109,9 @@ void SigningPolicy::sign_with(http::Request& request, const Loaded& loaded, cons
       payload_ = payload_without_hashing(request, http::Url::parse(request.url), options_);
     const bool is_long = payload_.empty() && request.body && request.body->size() > kSmallBodyBytes;
     if (!is_long || std::this_thread::get_id() != io_thread_) return hash_and_sign(request, ready);
-    // Hashing a part takes milliseconds, which the I/O thread does not have.
-    client_->workers().run(
+    // Hashing a part takes milliseconds, which the I/O thread does not have. Not on workers(): all of those
+    // may be pipelines that wait for this.
+    client_->hashers().run(
         [self = shared_from_this(), &request, ready] { self->hash_and_sign(request, ready); });
   } catch (const Error& error) {
     ready(error);

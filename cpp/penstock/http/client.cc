@@ -1,6 +1,8 @@
 #include "penstock/http/client.h"
 
+#include <algorithm>
 #include <atomic>
+#include <thread>
 #include <utility>
 
 #include <unistd.h>
@@ -17,8 +19,14 @@ namespace {
 struct Home {
   pid_t process;
   std::shared_ptr<Engine> engine;
-  std::unique_ptr<Workers> workers;
+  std::unique_ptr<Workers> workers, hashers;
 };
+
+std::unique_ptr<Workers> few_workers() {
+  Workers::Options options;
+  options.max_threads = std::max(1U, std::thread::hardware_concurrency());
+  return std::make_unique<Workers>(options);
+}
 
 // How send() hears of its end.
 struct Settled {
@@ -37,8 +45,6 @@ struct Settled {
 
 struct Client::State {
   ClientOptions options;
-  std::shared_ptr<Budget> budget;
-  std::shared_ptr<Clock> clock;
   // Atomic and never freed before the client: a lock here might have been held by another thread at a fork.
   mutable std::atomic<Home*> home{nullptr};
 
@@ -50,7 +56,10 @@ Home& Client::State::here() const {
   Home* found = home.load();
   if (found && found->process == getpid()) return *found;
   if (found) found->engine->abandon();
-  auto fresh = std::make_unique<Home>(Home{getpid(), Engine::start(options), std::make_unique<Workers>()});
+  auto fresh = std::make_unique<Home>(Home{.process = getpid(),
+                                           .engine = Engine::start(options),
+                                           .workers = std::make_unique<Workers>(),
+                                           .hashers = few_workers()});
   // The parent's Home stays allocated: its threads are gone and its locks may be held for ever.
   if (home.compare_exchange_strong(found, fresh.get())) return *fresh.release();
   fresh->engine->close();
@@ -146,6 +155,10 @@ Clock& Client::clock() const {
 
 Workers& Client::workers() {
   return *state_->here().workers;
+}
+
+Workers& Client::hashers() {
+  return *state_->here().hashers;
 }
 
 void Client::log(LogLevel level, std::string_view room, std::string_view line) const {

@@ -151,6 +151,7 @@ class Client {
   const std::shared_ptr<Budget>& budget() const;
   Clock& clock() const;
   Workers& workers();
+  Workers& hashers();  // for what pipelines on workers() wait for: one thread a core
   void log(LogLevel level, std::string_view room, std::string_view line) const;
 
  private:

@@ -382,6 +382,23 @@ TEST(SigningPolicyOnTheWire, a_clock_24_hours_off_costs_one_retry) {
   }
 }
 
+// As many pipelines as there are workers may all wait for a part of theirs to be signed.
+TEST(SigningPolicyOnTheWire, a_body_is_hashed_though_every_worker_waits) {
+  test::ScriptedServer server;
+  server.on("/b/k", test::respond(200));
+  Bench bench;
+  bench.options.payload = SigningOptions::Payload::hash;
+  std::promise<void> sent;
+  const std::shared_future<void> over = sent.get_future();
+  for (int i = 0; i < 256; ++i) bench.client->workers().run([over] { over.wait(); });
+  const auto response =
+      bench.client->send(put(server.url("/b/k"), 100'000),
+                         {.call = {.deadline = Deadline::after(test::kPatience)},
+                          .policy = signing_policy(bench.client, bench.credentials, bench.options)});
+  sent.set_value();
+  EXPECT_EQ(response.status, 200);
+}
+
 TEST(SigningPolicyOnTheWire, the_signed_host_is_the_one_sent) {
   test::ScriptedServer server;
   server.on("/b//k%20x", test::respond(200));
