@@ -45,6 +45,7 @@ struct Settled {
 
 struct Client::State {
   ClientOptions options;
+  const Environment environment = environment_now();
   // Atomic and never freed before the client: a lock here might have been held by another thread at a fork.
   mutable std::atomic<Home*> home{nullptr};
 
@@ -57,7 +58,7 @@ Home& Client::State::here() const {
   if (found && found->process == getpid()) return *found;
   if (found) found->engine->abandon();
   auto fresh = std::make_unique<Home>(Home{.process = getpid(),
-                                           .engine = Engine::start(options),
+                                           .engine = Engine::start(options, environment),
                                            .workers = std::make_unique<Workers>(),
                                            .hashers = few_workers()});
   // The parent's Home stays allocated: its threads are gone and its locks may be held for ever.

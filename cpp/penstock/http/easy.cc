@@ -1,7 +1,6 @@
 #include "penstock/http/easy.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 
 #include <sys/socket.h>
@@ -31,10 +30,10 @@ long seconds_of(std::chrono::milliseconds span) {
 }
 
 // ca_bundle=, AWS_CA_BUNDLE, SSL_CERT_FILE; "" for the system's usual places.
-std::string ca_file(const ClientOptions& options) {
+std::string ca_file(const ClientOptions& options, const Environment& environment) {
   if (!options.ca_bundle.empty()) return options.ca_bundle;
   for (const char* name : {"AWS_CA_BUNDLE", "SSL_CERT_FILE"}) {
-    if (const char* value = std::getenv(name); value && *value) return value;
+    if (const char* value = environment(name); value && *value) return value;
   }
   return {};
 }
@@ -46,8 +45,10 @@ bool carried_by_us(std::string_view name) {
 
 }  // namespace
 
-Easy::Easy(const ClientOptions& options, CURLSH* shared, Connections& connections)
+Easy::Easy(const ClientOptions& options, const Environment& environment, CURLSH* shared,
+           Connections& connections)
     : options_(options),
+      environment_(environment),
       connections_(connections),
       shared_(shared),
       handle_(curl_easy_init()),
@@ -106,7 +107,7 @@ void Easy::set_tls() {
   curl_easy_setopt(handle_, CURLOPT_SSL_CTX_DATA, &tls_alerted_);
   curl_easy_setopt(handle_, CURLOPT_SSL_VERIFYPEER, verify);
   curl_easy_setopt(handle_, CURLOPT_SSL_VERIFYHOST, verify * 2);
-  if (const std::string file = ca_file(options_); !file.empty()) {
+  if (const std::string file = ca_file(options_, environment_); !file.empty()) {
     curl_easy_setopt(handle_, CURLOPT_CAINFO, file.c_str());
     curl_easy_setopt(handle_, CURLOPT_CAPATH, nullptr);
   }

@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 
 #include "penstock/http/client.h"
+#include "penstock/http/proxy.h"
 #include "penstock/http/wire.h"
 
 namespace penstock::http {
@@ -37,7 +38,8 @@ class Easy {
     ~Events() = default;
   };
 
-  Easy(const ClientOptions& options, CURLSH* shared, Connections& connections);
+  Easy(const ClientOptions& options, const Environment& environment, CURLSH* shared,
+       Connections& connections);
   ~Easy();
   Easy(const Easy&) = delete;
   Easy& operator=(const Easy&) = delete;
@@ -67,6 +69,7 @@ class Easy {
   static int on_ready(void* self, char* peer_ip, char* local_ip, int peer_port, int local_port);
 
   const ClientOptions& options_;
+  const Environment& environment_;
   Connections& connections_;
   CURLSH* shared_;
   CURL* handle_;

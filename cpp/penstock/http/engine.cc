@@ -42,15 +42,16 @@ void Engine::initialise_libraries() {
   if (result != CURLE_OK) throw std::bad_alloc{};
 }
 
-std::shared_ptr<Engine> Engine::start(ClientOptions options) {
+std::shared_ptr<Engine> Engine::start(ClientOptions options, Environment environment) {
   initialise_libraries();
-  std::shared_ptr<Engine> engine(new Engine(completed(std::move(options))));
+  std::shared_ptr<Engine> engine(new Engine(completed(std::move(options)), std::move(environment)));
   engine->thread_ = std::thread([engine] { engine->run(); });
   return engine;
 }
 
-Engine::Engine(ClientOptions options)
+Engine::Engine(ClientOptions options, Environment environment)
     : options_(std::move(options)),
+      environment_(std::move(environment)),
       multi_(curl_multi_init()),
       shared_(curl_share_init()),
       slots_(options_.connections) {

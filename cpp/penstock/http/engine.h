@@ -22,6 +22,7 @@
 #include "penstock/http/client.h"
 #include "penstock/http/connections.h"
 #include "penstock/http/mailbox.h"
+#include "penstock/http/proxy.h"
 #include "penstock/http/retry.h"
 #include "penstock/http/slots.h"
 
@@ -40,7 +41,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static void initialise_libraries();
 
   // Any thread.
-  static std::shared_ptr<Engine> start(ClientOptions options);
+  static std::shared_ptr<Engine> start(ClientOptions options, Environment environment);
   ~Engine();
   void begin(const std::shared_ptr<Exchange>& exchange);
   bool post(Mailbox::Job job) { return mailbox_->post(std::move(job)); }
@@ -53,6 +54,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Statistics statistics();
   void count(const std::function<void(Statistics&)>& change);
   const ClientOptions& options() const { return options_; }
+  const Environment& environment() const { return environment_; }
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
   Clock& clock() const { return *options_.clock; }
   Budget& budget() const { return *options_.budget; }
@@ -75,7 +77,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   SteadyTime now() const { return options_.clock->now(); }
 
  private:
-  explicit Engine(ClientOptions options);
+  Engine(ClientOptions options, Environment environment);
   void run();
   void admit(std::shared_ptr<Exchange> exchange);
   void run_jobs();
@@ -92,6 +94,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void tear_down();
 
   ClientOptions options_;
+  Environment environment_;
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   CURLM* multi_ = nullptr;
   CURLSH* shared_ = nullptr;

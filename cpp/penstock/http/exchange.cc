@@ -144,7 +144,7 @@ void Exchange::slot_granted() {
   at_head_.reset();
   if (!try_) try_ = std::make_unique<Try>(engine_, static_cast<Try::Owner&>(*this));
   try {
-    Wire wire = wire_for(sent_, url_, options_, engine_.options());
+    Wire wire = wire_for(sent_, url_, options_, engine_.options(), engine_.environment());
     wire.ring_bytes = delivery_ ? delivery_->ring_bytes() : 0;
     try_->begin(sent_, wire, limits(), delivery_.get());
   } catch (const Error& error) {

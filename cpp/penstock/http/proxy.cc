@@ -1,5 +1,7 @@
 #include "penstock/http/proxy.h"
 
+#include <cstdlib>
+#include <map>
 #include <string_view>
 
 #include "penstock/base/error.h"
@@ -8,6 +10,9 @@
 
 namespace penstock::http {
 namespace {
+
+constexpr const char* kRead[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",   "all_proxy",    "ALL_PROXY",
+                                 "no_proxy",   "NO_PROXY",    "AWS_CA_BUNDLE", "SSL_CERT_FILE"};
 
 std::string first_of(const Environment& environment, std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -50,6 +55,17 @@ bool excepted(std::string_view list, const std::string& host) {
 }
 
 }  // namespace
+
+Environment environment_now() {
+  std::map<std::string, std::string, std::less<>> values;
+  for (const char* name : kRead) {
+    if (const char* value = std::getenv(name)) values.emplace(name, value);
+  }
+  return [values = std::move(values)](const char* name) {
+    const auto found = values.find(name);
+    return found == values.end() ? nullptr : found->second.c_str();
+  };
+}
 
 std::string proxy_for(const Url& url, const std::string& setting, const Environment& environment) {
   if (setting != "env") return setting;

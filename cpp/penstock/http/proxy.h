@@ -10,6 +10,10 @@ namespace penstock::http {
 
 using Environment = std::function<const char*(const char* name)>;  // as std::getenv
 
+// What the process's environment says now of proxies and certificates. Kept, because getenv() on the I/O
+// thread would race with the program's own setenv().
+Environment environment_now();
+
 // `setting`: "env", a proxy URL, or "" for none. "" in the answer: go direct.
 //
 // From the environment as curl reads it: http_proxy (lower case only, since a CGI's HTTP_PROXY is a request

@@ -25,7 +25,9 @@ std::optional<std::chrono::seconds> keep_alive_timeout(const Headers& headers) {
 }  // namespace
 
 Try::Try(Engine& engine, Owner& owner)
-    : engine_(engine), owner_(owner), easy_(engine.options(), engine.shared(), engine.connections()) {}
+    : engine_(engine),
+      owner_(owner),
+      easy_(engine.options(), engine.environment(), engine.shared(), engine.connections()) {}
 
 Try::~Try() {
   cut();

@@ -1,6 +1,5 @@
 #include "penstock/http/wire.h"
 
-#include <cstdlib>
 #include <string_view>
 
 #include "penstock/http/client.h"
@@ -28,10 +27,10 @@ bool may_arrive_twice(const Request& request, const CallOptions& options) {
 }
 
 Wire wire_for(const Request& request, const Url& url, const CallOptions& options,
-              const ClientOptions& client) {
+              const ClientOptions& client, const Environment& environment) {
   Wire wire{.url = url, .proxy = {}};
   wire.guard = options.guard.value_or(client.guard);
-  wire.proxy = proxy_for(url, options.proxy == "client" ? client.proxy : options.proxy, std::getenv);
+  wire.proxy = proxy_for(url, options.proxy == "client" ? client.proxy : options.proxy, environment);
   wire.expect_continue = options.expect_continue;
   wire.may_repeat = may_arrive_twice(request, options);
   wire.guard_applies = wire.proxy.empty();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "penstock/http/address_policy.h"
+#include "penstock/http/proxy.h"
 #include "penstock/http/url.h"
 
 namespace penstock::http {
@@ -28,6 +29,6 @@ bool may_arrive_twice(const Request& request, const CallOptions& options);
 
 // `url` is the request's. Throws what the address guard says of a proxy, and of an address behind it.
 Wire wire_for(const Request& request, const Url& url, const CallOptions& options,
-              const ClientOptions& client);
+              const ClientOptions& client, const Environment& environment);
 
 }  // namespace penstock::http

@@ -105,6 +105,15 @@ TEST_F(Tls, the_environment_names_a_bundle_and_amazons_variable_comes_first) {
   EXPECT_FALSE(trusted(other.path().c_str(), bundle_.path().c_str()));
 }
 
+TEST_F(Tls, the_environment_is_read_when_the_client_is_made) {
+  ScriptedServer server(with(authority_.issue()));
+  server.otherwise(test::respond(200, {}, "hello"));
+  std::optional<EnvironmentVariable> ours(std::in_place, "AWS_CA_BUNDLE", bundle_.path().c_str());
+  Client client(quick());
+  ours.reset();
+  EXPECT_EQ(client.send(get(server.url("/"))).body, "hello");
+}
+
 TEST_F(Tls, a_bundle_given_comes_before_the_environments) {
   const TextFile other(CertificateAuthority().pem());
   const EnvironmentVariable wrong("AWS_CA_BUNDLE", other.path().c_str());
