@@ -16,6 +16,7 @@ namespace {
 // Longer error texts add nothing a person reads.
 constexpr std::size_t kMaxMessageBytes = 512;
 constexpr std::size_t kMaxCodeBytes = 128;
+constexpr std::size_t kMaxTags = 200'000;
 
 bool is_one_of(std::string_view text, std::span<const std::string_view> list) {
   return std::find(list.begin(), list.end(), text) != list.end();
@@ -28,6 +29,7 @@ pugi::xml_node error_node(const pugi::xml_document& document) {
 }
 
 std::optional<ServiceError> parse_xml(std::string_view body) {
+  if (has_too_many_tags(body)) return std::nullopt;
   pugi::xml_document document;
   // A cut-off document still gives what came before the cut.
   document.load_buffer(body.data(), body.size());
@@ -164,7 +166,12 @@ std::optional<ServiceError> parse_service_error(int status, const http::Headers&
   return says_something(*said) ? said : std::nullopt;
 }
 
+bool has_too_many_tags(std::string_view xml) {
+  return static_cast<std::size_t>(std::ranges::count(xml, '<')) > kMaxTags;
+}
+
 bool is_whole_xml(std::string_view body) {
+  if (has_too_many_tags(body)) return true;
   pugi::xml_document document;
   return document.load_buffer(body.data(), body.size()) && document.document_element();
 }

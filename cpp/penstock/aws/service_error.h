@@ -21,7 +21,13 @@ struct ServiceError {
 std::optional<ServiceError> parse_service_error(int status, const http::Headers& headers,
                                                 std::string_view body);
 
+// True of what no service sends and no parser should see: 8 MiB of "<a/>" would become 2 million nodes of 64
+// bytes. A page of 1,000 entries has about 20,000 tags with owners and checksums; the limit is ten times
+// that.
+bool has_too_many_tags(std::string_view xml);
+
 // Whether `body` is one whole XML document: an answer that was cut off after its 200 is not.
+// One with too many tags counts as whole: who reads it refuses it.
 bool is_whole_xml(std::string_view body);
 
 // The class a service code belongs to (s3.md 1.3), or nullopt: then the status decides.

@@ -6,15 +6,12 @@
 #include <pugixml.hpp>
 
 #include "penstock/aws/dates.h"
+#include "penstock/aws/service_error.h"
 #include "penstock/base/error.h"
 #include "penstock/http/url.h"
 
 namespace penstock::s3 {
 namespace {
-
-// A page of 1,000 entries has about 20,000 tags with owners and checksums. The limit keeps 8 MiB of "<a/>"
-// from becoming 2 million nodes of 64 bytes.
-constexpr std::size_t kMaxTags = 200'000;
 
 [[noreturn]] void throw_corrupt(std::string_view what, const std::string& why) {
   throw Error{Kind::corrupt, "the answer is no " + std::string{what} + ": " + why, {.code = "xml"}};
@@ -24,8 +21,7 @@ constexpr std::size_t kMaxTags = 200'000;
 class Document {
  public:
   Document(std::string_view xml, const char* name) {
-    if (static_cast<std::size_t>(std::ranges::count(xml, '<')) > kMaxTags)
-      throw_corrupt(name, "too many elements");
+    if (aws::has_too_many_tags(xml)) throw_corrupt(name, "too many elements");
     // ws_pcdata_single: a key of one space is a key.
     const auto parsed = document_.load_buffer(
         xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single, pugi::encoding_utf8);

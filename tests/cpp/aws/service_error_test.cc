@@ -95,6 +95,13 @@ TEST(ServiceError, no_cut_of_a_body_makes_it_fail) {
   EXPECT_TRUE(is_whole_xml(body));
 }
 
+TEST(ServiceError, a_flood_of_elements_is_not_parsed) {
+  std::string flood = "<Error><Code>InternalError</Code>";
+  for (int i = 0; i < 200'001; ++i) flood += "<a/>";
+  EXPECT_FALSE(parse_service_error(200, {}, flood + "</Error>").has_value());
+  EXPECT_TRUE(is_whole_xml(flood)) << "left to the reader of the answer, which refuses it";
+}
+
 TEST(ServiceError, every_code_of_the_table_has_its_class) {
   for (const auto* code : {"RequestTimeout", "RequestTimeoutException", "InternalError", "IncompleteBody"})
     EXPECT_EQ(classify_code(code), RetryClass::transient) << code;
