@@ -61,6 +61,7 @@ struct FetchMany::State {
   void take_tasks();
   void accept(FileTask task);
   void work();
+  void no_thread(const Error& error);
   FileResult run(const FileTask& task);
   FileResult give();
 
@@ -118,7 +119,20 @@ void FetchMany::State::accept(FileTask task) {
     if (threads >= static_cast<std::size_t>(options.jobs)) return;
     ++threads;
   }
-  web->workers().run([this] { work(); });
+  try {
+    web->workers().run([this] { work(); });
+  } catch (const Error& error) {
+    no_thread(error);
+  }
+}
+
+// The newest task was to have the thread that there is none for. If others are at work, they will come to it.
+void FetchMany::State::no_thread(const Error& error) {
+  const std::lock_guard lock{mutex};
+  if (--threads > 0 || waiting.empty()) return;
+  const Numbered unstarted = std::move(waiting.back());
+  waiting.pop_back();
+  results.emplace(options.ordered ? unstarted.number : completed++, failed(unstarted.task, error));
 }
 
 void FetchMany::State::work() {

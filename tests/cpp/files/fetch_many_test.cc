@@ -8,6 +8,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "penstock/store/memory_store.h"
 
@@ -216,6 +219,24 @@ TEST_F(Many, PushedResultsEndWhenTheTakerThrows) {
                std::runtime_error);
   EXPECT_EQ(got, 3);
   EXPECT_LT(taken, 20);
+}
+
+// In a child of its own, which may start no more threads once its client runs.
+TEST_F(Many, TasksThatGetNoThreadAreFailedResults) {
+  const pid_t child = fork();
+  if (child == 0) {
+    web->statistics();
+    const rlimit none{0, 0};
+    if (setrlimit(RLIMIT_NPROC, &none) != 0) _exit(2);
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(3);
+    FetchMany batch{web, tasks(3), memory, {.jobs = 2}};
+    int failed = 0;
+    while (const auto result = batch.next()) failed += result->success ? 0 : 1;
+    _exit(failed == 3 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(Many, JobsOutOfRangeAreRefused) {
