@@ -123,6 +123,12 @@ Address make_address(std::string_view endpoint, std::string_view bucket, std::st
   return address;
 }
 
+bool is_region_name(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
 std::string aws_endpoint(std::string_view region) {
   const std::string_view suffix = region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
   return "https://s3." + std::string{region} + std::string{suffix};

@@ -37,6 +37,9 @@ struct Address {
 Address make_address(std::string_view endpoint, std::string_view bucket, std::string_view region,
                      Addressing addressing, const Capabilities* row);
 
+// Whether this can be a region: 1..32 of a-z 0-9 -. What an answer calls one goes into a host name.
+bool is_region_name(std::string_view text);
+
 // "https://s3.eu-west-1.amazonaws.com"
 std::string aws_endpoint(std::string_view region);
 

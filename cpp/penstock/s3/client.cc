@@ -216,7 +216,7 @@ std::shared_ptr<http::AttemptPolicy> Client::policy_for(const Sending& how) {
 }
 
 std::string Client::move_region(const std::string& region, const http::Request& request) {
-  if (region.empty()) return {};
+  if (!is_region_name(region)) return {};
   const std::lock_guard lock{mutex_};
   address_ = address_.in_region(region);
   return address_.moved(request.url);
