@@ -117,17 +117,17 @@ class Completion : public std::enable_shared_from_this<Completion> {
   void take_back(const CompleteResult& result) {
     Error error{Kind::corrupt,
                 "the server assembled other bytes of " + client_->location(publication_.identity.key) +
-                    " than were sent: its checksum differs; the object was removed",
+                    " than were sent: its checksum differs",
                 {.side = Side::sink,
                  .doing = "complete upload",
                  .subject = client_->location(publication_.identity.key),
                  .expected = publication_.identity.checksum->base64(),
                  .actual = result.crc64nvme}};
     client_->submit(delete_object(client_->address(), publication_.identity.key, result.etag),
-                    sending("remove"),
-                    [self = shared_from_this(), error = std::move(error)](const http::Outcome&) {
+                    taking_back(publication_.identity.key),
+                    [self = shared_from_this(), error = std::move(error)](const http::Outcome& outcome) {
                       self->closed();
-                      self->end(error);
+                      self->end(taken_back(error, outcome));
                     });
   }
 

@@ -101,16 +101,17 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
   void take_back(const http::Response& response, const std::string& said) {
     Error error{Kind::corrupt,
                 "the server stored other bytes of " + client_->location(identity_.key) +
-                    " than were sent: its checksum differs; the object was removed",
+                    " than were sent: its checksum differs",
                 {.side = Side::sink,
                  .doing = "PUT",
                  .subject = client_->location(identity_.key),
                  .expected = identity_.checksum->base64(),
                  .actual = said}};
-    client_->submit(
-        delete_object(client_->address(), identity_.key, response.headers.get("etag")),
-        {.key = identity_.key, .doing = "remove", .side = Side::sink, .chore = true},
-        [self = shared_from_this(), error = std::move(error)](const http::Outcome&) { self->finish(error); });
+    client_->submit(delete_object(client_->address(), identity_.key, response.headers.get("etag")),
+                    taking_back(identity_.key),
+                    [self = shared_from_this(), error = std::move(error)](const http::Outcome& outcome) {
+                      self->finish(taken_back(error, outcome));
+                    });
   }
 
   void settle(Error lost) {

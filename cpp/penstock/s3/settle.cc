@@ -8,6 +8,7 @@ namespace {
 
 // Last-Modified has whole seconds and is another machine's clock, which server_now() follows within one.
 constexpr std::chrono::seconds kClockGrain{2};
+constexpr std::chrono::seconds kTakeBackTotal{30};
 
 bool same_checksum(const store::ObjectMeta& meta, const Identity& identity) {
   if (!identity.checksum) return false;
@@ -56,6 +57,23 @@ void look(const std::shared_ptr<Client>& client, const Identity& identity, const
 
 bool is_lost_answer(const Error& error) {
   return error.kind() == Kind::lost || error.kind() == Kind::busy;
+}
+
+Sending taking_back(const std::string& key) {
+  return {.key = key, .doing = "remove", .side = Side::sink, .chore = true, .total = kTakeBackTotal};
+}
+
+Error taken_back(const Error& error, const http::Outcome& outcome) {
+  const auto* failure = std::get_if<Error>(&outcome);
+  Facts facts = error.facts();
+  std::string what = "; the object was removed";
+  if (failure && failure->facts().status == 412) {
+    what = "; another object has taken its place since";
+  } else if (failure && (failure->kind() != Kind::missing || failure->facts().code == "NoSuchBucket")) {
+    what = "; it could not be removed and may still be visible, so remove it (" + failure->message() + ")";
+    facts.cause = std::make_shared<const Error>(*failure);
+  }
+  return Error{error.kind(), error.message() + what, std::move(facts)};
 }
 
 Error in_doubt(const Client& client, const std::string& key, const Error& cause) {

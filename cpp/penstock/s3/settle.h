@@ -48,6 +48,10 @@ void look(const std::shared_ptr<Client>& client, const Identity& identity, const
 // Whether the far end may have done what this error failed to tell: the answer was lost, not given.
 bool is_lost_answer(const Error& error);
 
+// How the DELETE of an object that is not what was sent is made, and what its outcome adds to `error`.
+Sending taking_back(const std::string& key);
+Error taken_back(const Error& error, const http::Outcome& outcome);
+
 Error in_doubt(const Client& client, const std::string& key, const Error& cause);
 
 }  // namespace penstock::s3
