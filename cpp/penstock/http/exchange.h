@@ -44,6 +44,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   void prepare();
   void prepared(std::optional<Error> failure);
   void slot_granted() override;
+  void about_to_send() override { policy_->about_to_send(); }
   Try::Use use_of(const Head& head) override;
   Try::Use use_again(const Head& head);
   void ring_is_full() override;

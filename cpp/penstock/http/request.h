@@ -86,6 +86,8 @@ class AttemptPolicy {
   using Ready = std::function<void(std::optional<Error>)>;
   virtual ~AttemptPolicy() = default;
   virtual void prepare(Request& request, Ready ready) = 0;  // `request` lives until `ready` is called
+  // The connection is there: from here on something of the request may reach the far end.
+  virtual void about_to_send() {}
   virtual Verdict judge(const Attempt& attempt) = 0;
   // What it prepared with and no error may show, beside what the request itself carries. Not called while it
   // prepares.

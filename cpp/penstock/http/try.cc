@@ -126,6 +126,7 @@ void Try::note_connection() {
 
 void Try::about_to_send() {
   connected_ = true;
+  owner_.about_to_send();
   address_blocked_ = false;  // of several addresses this one is allowed
   looked_at_ = engine_.now();
   if (request_->body && request_->body->size() > 0) return;

@@ -25,6 +25,7 @@ class Try final : private Easy::Events {
   enum class Use { keep, keep_error, deliver, stop };
   class Owner {
    public:
+    virtual void about_to_send() = 0;
     virtual Use use_of(const Head& head) = 0;
     virtual void ring_is_full() = 0;  // call room() once it is not
     virtual void try_ended() = 0;

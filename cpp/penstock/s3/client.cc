@@ -21,14 +21,17 @@ constexpr std::uint64_t kExpectContinueBytes = 1_MiB;
 class TracingPolicy : public http::AttemptPolicy {
  public:
   TracingPolicy(std::shared_ptr<http::AttemptPolicy> inner, std::shared_ptr<Endpoint> endpoint,
-                std::shared_ptr<Trace> trace, bool once)
-      : inner_(std::move(inner)), endpoint_(std::move(endpoint)), trace_(std::move(trace)), once_(once) {}
+                const Sending& how)
+      : inner_(std::move(inner)),
+        endpoint_(std::move(endpoint)),
+        trace_(how.trace),
+        once_(how.once),
+        carries_checksum_(how.carries_checksum) {}
 
-  void prepare(http::Request& request, Ready ready) override {
-    inner_->prepare(request, [trace = trace_, ready = std::move(ready)](std::optional<Error> failure) {
-      if (trace && !failure) trace->sent = true;
-      ready(std::move(failure));
-    });
+  void prepare(http::Request& request, Ready ready) override { inner_->prepare(request, std::move(ready)); }
+
+  void about_to_send() override {
+    if (trace_) trace_->sent = true;
   }
 
   http::Verdict judge(const http::Attempt& attempt) override {

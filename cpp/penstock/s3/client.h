@@ -25,7 +25,7 @@ namespace penstock::s3 {
 // What the tries of one exchange left behind, for those who must know whether a request may have landed.
 // Written on the I/O thread; read once the exchange is over.
 struct Trace {
-  std::atomic<bool> sent{false};  // a try was handed to the wire
+  std::atomic<bool> sent{false};  // a try had its connection: something of it may have gone out
   std::atomic<int> lost{0};       // tries whose effect is unknown: reset, timeout, 5xx other than throttling
 };
 
