@@ -17,6 +17,25 @@ constexpr int kConnectionsPerHost = 64;
 constexpr std::chrono::seconds kIdleConnection{4};
 constexpr std::uint64_t kExpectContinueBytes = 1_MiB;
 
+bool names(std::string_view text, std::string_view word) {
+  const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+}
+
+bool means_digest_mismatch(std::string_view code) {
+  return code == "BadDigest" || code == "XAmzContentChecksumMismatch" ||
+         code == "XAmzContentSHA256Mismatch" || code == "InvalidDigest";
+}
+
+// s3.md 3.1: "a 400/501 naming a checksum or trailer". Services give no code of its own for it, so this is
+// the one place that reads words, and only the service's own; a wrong guess costs one more request.
+bool refuses_checksum(const http::Attempt& attempt) {
+  if (attempt.status != 400 && attempt.status != 501) return false;
+  const auto said = aws::parse_service_error(attempt.status, attempt.headers, attempt.body);
+  if (!said || means_digest_mismatch(said->code)) return false;
+  return names(said->code, "checksum") || names(said->message, "checksum") || names(said->message, "trailer");
+}
+
 // Stands before the signing policy: keeps the trace, and teaches the endpoint from whatever answers.
 class TracingPolicy : public http::AttemptPolicy {
  public:
@@ -38,6 +57,9 @@ class TracingPolicy : public http::AttemptPolicy {
     // A 5xx may be a proxy speaking.
     if (attempt.status != 0 && attempt.status < 500) endpoint_->learn(attempt.headers.get("server"));
     http::Verdict verdict = inner_->judge(attempt);
+    const bool failed = verdict.action == http::Verdict::Action::fail && verdict.error;
+    if (carries_checksum_ && failed && refuses_checksum(attempt))
+      verdict.error->facts().code = kChecksumRefused;
     if (trace_ && effect_unknown(attempt, verdict)) ++trace_->lost;
     const bool again = verdict.action == http::Verdict::Action::retry;
     if (once_ && again && verdict.retry_class != http::RetryClass::mend) {
@@ -58,7 +80,7 @@ class TracingPolicy : public http::AttemptPolicy {
   std::shared_ptr<http::AttemptPolicy> inner_;
   std::shared_ptr<Endpoint> endpoint_;
   std::shared_ptr<Trace> trace_;
-  bool once_;
+  bool once_, carries_checksum_;
 };
 
 aws::ChainInputs chain_inputs(const Config& config) {
@@ -114,11 +136,6 @@ aws::SigningOptions::Payload payload_choice(const std::string& sign_payload) {
   if (sign_payload == "never") return Payload::is_unsigned;
   if (sign_payload == "auto") return Payload::automatic;
   throw Error{Kind::refused, "sign_payload is auto, always or never"};
-}
-
-bool names(std::string_view text, std::string_view word) {
-  const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
-  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
 }
 
 }  // namespace
@@ -215,7 +232,7 @@ std::shared_ptr<http::AttemptPolicy> Client::policy_for(const Sending& how) {
     return self ? self->move_region(region, request) : std::string{};
   };
   return std::make_shared<TracingPolicy>(aws::signing_policy(http_, credentials_, std::move(signing)),
-                                         endpoint_, how.trace, how.once);
+                                         endpoint_, how);
 }
 
 std::string Client::move_region(const std::string& region, const http::Request& request) {
@@ -290,18 +307,11 @@ WallTime Client::server_now() const {
 }
 
 bool refuses_checksums(const Error& error) {
-  const Facts& facts = error.facts();
-  if ((facts.status != 400 && facts.status != 501) || is_digest_mismatch(error)) return false;
-  // s3.md 3.1: "a 400/501 naming a checksum or trailer". Services give no code of its own for it, so this is
-  // the one place that reads words; a wrong guess costs one more request.
-  return names(facts.code, "checksum") || names(error.message(), "checksum") ||
-         names(error.message(), "trailer");
+  return error.facts().code == kChecksumRefused;
 }
 
 bool is_digest_mismatch(const Error& error) {
-  const std::string& code = error.facts().code;
-  return code == "BadDigest" || code == "XAmzContentChecksumMismatch" ||
-         code == "XAmzContentSHA256Mismatch" || code == "InvalidDigest";
+  return means_digest_mismatch(error.facts().code);
 }
 
 }  // namespace penstock::s3

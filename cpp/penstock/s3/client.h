@@ -39,6 +39,7 @@ struct Sending {
   bool once = false;  // one try; only mends (skew, token, region) repeat it
   bool chore = false;
   bool error_in_200 = false;
+  bool carries_checksum = false;  // a refusal of it gets kChecksumRefused as its code
   std::optional<std::chrono::milliseconds> first_byte = {}, stall_window = {}, total = {};
   std::optional<std::uint64_t> stall_bytes_per_second = {};  // 0: any byte is enough
   std::shared_ptr<Trace> trace = {};
@@ -95,7 +96,8 @@ class Client : public std::enable_shared_from_this<Client> {
   Address address_;
 };
 
-// A refusal that is about the checksum we sent and not about the bytes: re-send without.
+// Given to a refusal that is about the checksum we sent and not about the bytes: re-send without.
+inline constexpr std::string_view kChecksumRefused = "checksum_refused";
 bool refuses_checksums(const Error& error);
 
 // The far end counted other bytes than we sent.

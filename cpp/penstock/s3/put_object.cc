@@ -69,6 +69,7 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
             .doing = doing,
             .side = Side::sink,
             .max_attempts = kBodyAttempts,
+            .carries_checksum = identity_.checksum.has_value(),
             .trace = trace_};
   }
 

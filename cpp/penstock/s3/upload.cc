@@ -30,7 +30,8 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
                       .key = upload_.key,
                       .doing = "upload part " + std::to_string(number_),
                       .side = Side::sink,
-                      .max_attempts = kBodyAttempts};
+                      .max_attempts = kBodyAttempts,
+                      .carries_checksum = checksum_.has_value()};
     client_->submit(
         upload_part(client_->address(), upload_, number_, std::move(headers), body_), how,
         [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
@@ -129,8 +130,12 @@ void MultipartUpload::create() {
     headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
   }
-  const Sending how{
-      .call = call_, .key = identity_.key, .doing = "create upload", .side = Side::sink, .trace = trace};
+  const Sending how{.call = call_,
+                    .key = identity_.key,
+                    .doing = "create upload",
+                    .side = Side::sink,
+                    .carries_checksum = checksum_.has_value(),
+                    .trace = trace};
   try {
     const http::Response response =
         client_->send(create_upload(client_->address(), identity_.key, std::move(headers)), how);

@@ -9,6 +9,7 @@
 #include "penstock/s3/s3_store.h"
 #include "penstock/streams/memory.h"
 
+#include "http/asking.h"
 #include "s3/scripted_bucket.h"
 #include "support/errors.h"
 #include "support/random_bytes.h"
@@ -115,6 +116,44 @@ TEST_F(WriterTest, ARefusedChecksumIsLearntOnceAndThePutSucceeds) {
   store().put("b", as_bytes("y"));
   EXPECT_EQ(bucket.asked("PutObject").size(), 3u);
   EXPECT_EQ(bucket.objects().size(), 2u);
+}
+
+// Its error's sentence names the key; only the service's own words may decide.
+TEST_F(WriterTest, AKeyThatNamesATrailerSwitchesNoChecksumOff) {
+  instead_of("PutObject", {400, {}, error_xml("InvalidRequest")});
+  const Error error = error_of([&] { store().put("checksum/trailer.mp4", as_bytes("x")); });
+  EXPECT_EQ(error.facts().code, "InvalidRequest");
+  EXPECT_EQ(bucket.asked("PutObject").size(), 1u);
+  store().put("b", as_bytes("y"));
+  EXPECT_TRUE(bucket.asked("PutObject").back().request.headers.has("x-amz-checksum-crc64nvme"));
+}
+
+TEST_F(WriterTest, WhatWasStoredWrongIsTakenBackAndTheErrorSaysHowThatWent) {
+  for (const bool removable : {true, false}) {
+    bucket.afterwards = [=](const Asked& asked, const Reply&) -> std::optional<Reply> {
+      if (asked.verb != "PutObject") return std::nullopt;
+      return Reply{200, {{"ETag", "\"e\""}, {"x-amz-checksum-crc64nvme", "AAAAAAAAAAA="}}};
+    };
+    bucket.instead = [=](const Asked& asked) -> std::optional<Reply> {
+      if (removable || asked.verb != "DeleteObject") return std::nullopt;
+      return Reply{403, {}, error_xml("AccessDenied")};
+    };
+    const Error error = error_of([&] { store().put("k", as_bytes("x")); });
+    EXPECT_EQ(error.kind(), Kind::corrupt);
+    EXPECT_EQ(error.message().find("the object was removed") != std::string::npos, removable) << error.what();
+    EXPECT_EQ(error.message().find("could not be removed") == std::string::npos, removable) << error.what();
+    EXPECT_EQ(bucket.objects().empty(), removable);
+  }
+}
+
+TEST_F(WriterTest, APutThatNeverLeftIsNotInDoubt) {
+  const test::UnansweringPort port;
+  Config config = bucket.config(http);
+  config.endpoint = port.url();
+  const Call call{.deadline = Deadline::after(std::chrono::milliseconds{100})};
+  const Error error = error_of([&] { S3Store{config}.put("k", as_bytes("x"), {}, call); });
+  EXPECT_EQ(error.kind(), Kind::lost) << error.what();
+  EXPECT_EQ(error.facts().code, code::kDeadline);
 }
 
 TEST_F(WriterTest, PartThreeDeniedStopsTheSiblingsAndLeavesNothing) {
