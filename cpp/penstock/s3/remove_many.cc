@@ -1,9 +1,11 @@
 #include "penstock/s3/remove_many.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <unordered_map>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "penstock/aws/signing_policy.h"
@@ -113,24 +115,35 @@ class Removal {
 
   void take_failure(const Batch& batch, const Error& error) {
     base::check(call_, "remove");
-    const bool absent = batch.single && error.facts().code == "NoSuchKey";
+    const bool absent = batch.single && error.kind() == Kind::missing && error.facts().code != "NoSuchBucket";
     for (const std::string& key : batch.keys) {
       absent ? void(++report_.removed) : fail(key, error);
     }
   }
 
   void take_result(const Batch& batch, const std::vector<DeleteFailure>& failures) {
+    const std::unordered_set<std::string_view> asked{batch.keys.begin(), batch.keys.end()};
+    std::unordered_set<std::string_view> left;
     Batch again{.attempt = batch.attempt + 1};
     for (const DeleteFailure& failure : failures) {
-      if (failure.code == "NoSuchKey") continue;
+      if (!asked.contains(failure.key)) throw unasked();
+      if (failure.code == "NoSuchKey" || !left.insert(failure.key).second) continue;
       if (aws::classify_code(failure.code) && batch.attempt < kBodyAttempts) {
         again.keys.push_back(failure.key);
       } else {
         fail(failure.key, error_of(failure, batch.attempt));
       }
     }
-    report_.removed += batch.keys.size() - std::min(batch.keys.size(), failures.size());
+    report_.removed += static_cast<std::size_t>(
+        std::ranges::count_if(batch.keys, [&](const std::string& key) { return !left.contains(key); }));
     if (!again.keys.empty()) todo_.push_back(std::move(again));
+  }
+
+  static Error unasked() {
+    return Error{
+        Kind::corrupt,
+        "the answer to a removal names a key that was not to be removed, so nothing in it is believed",
+        {.side = Side::sink, .doing = "remove", .code = "xml"}};
   }
 
   Error error_of(const DeleteFailure& failure, int attempts) const {

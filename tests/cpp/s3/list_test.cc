@@ -167,6 +167,31 @@ TEST_F(RemoveManyTest, ARequestThatFailsIsTheErrorOfItsKeys) {
   EXPECT_EQ(report.errors.at("b").kind(), Kind::denied);
 }
 
+TEST_F(RemoveManyTest, AnAnswerAboutKeysThatWereNotAskedForIsCorruptAndNoneOfThemIsRemoved) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.nth > 1) return std::nullopt;
+    return Reply{
+        200, {}, "<DeleteResult><Error><Key>precious</Key><Code>InternalError</Code></Error></DeleteResult>"};
+  };
+  const Keys wanted{"a", "b"};
+  const store::RemoveReport report = store.remove_many(wanted);
+  EXPECT_EQ(report.removed, 0u);
+  EXPECT_EQ(report.errors.at("a").kind(), Kind::corrupt);
+  EXPECT_EQ(report.errors.at("b").kind(), Kind::corrupt);
+  EXPECT_EQ(bucket.asked("DeleteObjects").size(), 1u);
+}
+
+TEST_F(RemoveManyTest, WhatIsNotThereIsRemoved) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb == "DeleteObject") return Reply{404};
+    return Reply{200, {}, "<DeleteResult><Error><Key>a</Key><Code>NoSuchKey</Code></Error></DeleteResult>"};
+  };
+  const Keys wanted{"a", "b", "c\x01"};
+  const store::RemoveReport report = store.remove_many(wanted);
+  EXPECT_EQ(report.removed, 3u);
+  EXPECT_TRUE(report.errors.empty());
+}
+
 TEST_F(RemoveManyTest, KeysThatXmlCannotCarryGoOneByOne) {
   const Keys wanted{"a", "b\x01", "\r\n", ""};
   const store::RemoveReport report = store.remove_many(wanted);
