@@ -26,8 +26,8 @@ bool may_arrive_twice(const Request& request, const CallOptions& options) {
   return options.idempotent || (request.method != "POST" && request.method != "PATCH");
 }
 
-Wire wire_for(const Request& request, const Url& url, const CallOptions& options,
-              const ClientOptions& client, const Environment& environment) {
+Wire wire_for(const Request& request, const Url& url, const CallOptions& options, const ClientOptions& client,
+              const Environment& environment) {
   Wire wire{.url = url, .proxy = {}};
   wire.guard = options.guard.value_or(client.guard);
   wire.proxy = proxy_for(url, options.proxy == "client" ? client.proxy : options.proxy, environment);

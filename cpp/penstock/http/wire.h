@@ -28,7 +28,7 @@ struct Wire {
 bool may_arrive_twice(const Request& request, const CallOptions& options);
 
 // `url` is the request's. Throws what the address guard says of a proxy, and of an address behind it.
-Wire wire_for(const Request& request, const Url& url, const CallOptions& options,
-              const ClientOptions& client, const Environment& environment);
+Wire wire_for(const Request& request, const Url& url, const CallOptions& options, const ClientOptions& client,
+              const Environment& environment);
 
 }  // namespace penstock::http
