@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ import pytest
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
 import consumer  # noqa: E402
