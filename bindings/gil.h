@@ -2,11 +2,9 @@
 //
 // - A native call releases the GIL once, around the whole of it, on the caller's thread: blocking().
 // - Whatever native code needs from Python while it runs takes the GIL for that moment only, once a chunk or
-// batch,
-//   in py_source.h, py_sink.h, py_store.h, py_callback.h and await.h, and nowhere else.
+//   batch, in py_source.h, py_sink.h, py_store.h, py_callback.h and await.h, and nowhere else.
 // - The I/O thread never takes it. Completions, log lines and progress reach Python through the notifier
-// thread
-//   (runtime.h), which takes it once a batch.
+//   thread (runtime.h), which takes it once a batch.
 // - No C++ lock is held while the GIL is awaited.
 // - Python objects that native code keeps are held by Kept, whose last copy takes the GIL to let go.
 #pragma once

@@ -8,6 +8,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include "penstock/http/client.h"
+
 #include "convert.h"
 
 namespace py = pybind11;
@@ -136,11 +138,11 @@ void Runtime::stop_notifier() {
 }
 
 void Runtime::shutdown() {
-  Runtime* made = current.load();
-  if (!made) return;
   py::gil_scoped_release release;
-  made->stop_jobs();
-  made->stop_notifier();
+  Runtime* made = current.load();
+  if (made) made->stop_jobs();
+  http::Client::close_all();  // their pending chores may still log
+  if (made) made->stop_notifier();
 }
 
 }  // namespace penstock::python

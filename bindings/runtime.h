@@ -2,9 +2,8 @@
 // Python.
 //
 // Life:    made on first use; a forked child starts with a fresh one and leaves the parent's alone.
-// shutdown() (atexit)
-//          stops every running job, waits for them up to kExit, then stops the notifier, before Python
-//          finalises.
+//          shutdown() (atexit) stops every running job and waits for them up to kExit, closes every client,
+//          then stops the notifier, before Python finalises.
 // Threads: run() and tell() from any thread; what is told runs on the notifier thread with the GIL held.
 // Memory:  one queue entry a completion; log lines beyond kMaxLines waiting are dropped.
 #pragma once

@@ -130,8 +130,7 @@ class Wire:
         return f"http://127.0.0.1:{self.port}"
 
     def answer(self, request: Request) -> Answer:
-        if self._answer is None:
-            raise NotImplementedError("give answer=, or override answer()")
+        assert self._answer, "a Wire needs answer=, or a subclass's answer()"
         return self._answer(request)
 
     def answer_to_head(self, request: Request) -> Answer | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import penstock
 import pytest
 from botocore.config import Config
 
@@ -27,6 +28,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 import consumer  # noqa: E402
 import nginx  # noqa: E402  (its folder is put on the path above)
 import servers  # noqa: E402
+from faults.s3 import ScriptedS3  # noqa: E402
 
 # Nothing in the shell of whoever runs the tests may leak into them.
 for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
@@ -119,6 +121,21 @@ def bucket(s3_server: S3Server) -> Bucket:
     name = f"test-{uuid.uuid4().hex[:20]}"
     s3_server.judge.create_bucket(Bucket=name)
     return Bucket(s3_server, name)
+
+
+@pytest.fixture
+def client() -> Iterator[penstock.Client]:
+    with penstock.Client() as made:
+        yield made
+
+
+@pytest.fixture
+def scripted(client: penstock.Client) -> Iterator[tuple[ScriptedS3, penstock.S3Store]]:
+    """A scripted server, and a store on it."""
+    with ScriptedS3() as server:
+        keys = {"access_key_id": "testkey", "secret_access_key": "testsecret123"}
+        options = {"endpoint": server.url, "region": "us-east-1", "part_bytes": "5MiB", **keys}
+        yield server, penstock.S3Store("bucket", client=client, **options)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -244,7 +245,11 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_an_s3_store_is_made_without_io() -> None:
-    penstock.S3Store("bucket", endpoint="http://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        penstock.S3Store("bucket", endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,6 @@ def s3() -> Iterator[ScriptedS3]:
         yield server
 
 
-@pytest.fixture
-def client() -> Iterator[penstock.Client]:
-    with penstock.Client() as made:
-        yield made
-
-
 def store_on(s3: ScriptedS3, client: penstock.Client, **options: Any) -> penstock.S3Store:
     keys = {"access_key_id": "testkey", "secret_access_key": "testsecret123"}
     given = {"endpoint": s3.url, "region": "us-east-1", "part_bytes": "5MiB", "client": client, **keys}

@@ -38,6 +38,15 @@ class TestS3Store(StoreContract):
         return penstock.S3Store(**self.options, prefix="under/")
 
 
+class TestS3StoreOfAnUnknownProvider(TestS3Store):
+    """Whether it honours conditions is not known, so they are refused."""
+
+    conditional = False
+
+    def make_store(self) -> penstock.ObjectStore:
+        return penstock.S3Store(**self.options, provider="other")
+
+
 class Forgetful(DictStore):
     """Loses every second byte: the contract must notice."""
 

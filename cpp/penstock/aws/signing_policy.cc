@@ -48,8 +48,7 @@ std::string host_of(const http::Request& request) {
 
 // Threads: prepare() and judge() are called on the client's I/O thread; credentials may come on another.
 // Life:    an exchange of `client_` owns it, so it must not own the client: the last reference would die on
-// the
-//          client's own thread. `client_` is used on that thread only, where it is alive.
+//          the client's own thread. `client_` is used on that thread only, where it is alive.
 class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from_this<SigningPolicy> {
  public:
   SigningPolicy(const std::shared_ptr<http::Client>& client, std::shared_ptr<CredentialCache> credentials,

@@ -1,8 +1,7 @@
 // A file being written under a hidden name, which becomes visible whole or not at all.
 //
 // Life:     write()*, then publish() or discard(). Dying unpublished discards. A process that is killed
-// leaves
-//           at most the hidden file, never a visible one.
+//           leaves at most the hidden file, never a visible one.
 // Threads:  one caller at a time.
 // Memory:   none: bytes go straight to the system.
 #pragma once

@@ -2,15 +2,12 @@
 //
 // Life:     next() until nullopt. Dying early cancels what runs, within 200 ms, and aborts it.
 // Threads:  next() from one thread at a time, and only it takes tasks from the source; transfers run on the
-// client's
-//           Workers.
-// Memory:   at most 2 x jobs tasks and results are held ahead of the reader. A transfer holds its ring, then
-// waits
-//           until min(8 MiB, its length) fits into the budget beside the others; its source is paused
-//           meanwhile.
+//           client's Workers.
+// Memory:   at most 2 x jobs tasks and results are held ahead of the reader. A transfer holds its ring,
+//           then waits until min(8 MiB, its length) fits into the budget beside the others; its source is
+//           paused meanwhile.
 // Failure:  one task's failure is its result and touches no other. What the task source throws, next()
-// throws, after
-//           the results of the tasks before it.
+//           throws, after the results of the tasks before it.
 #pragma once
 
 #include <cstdint>

@@ -13,9 +13,8 @@ namespace penstock::http {
 // any():        all but link-local (169.254/16, fe80::/10) and fd00:ec2::254.
 // public_only(): also not loopback, private, CGNAT, ULA, multicast, 0/8, reserved.
 // unguarded():  all; for credential providers, whose endpoints are link-local.
-// custom():     `deny` wins over `allow`; with `allow` not empty only those. A network in IPv6 notation says
-// nothing
-//               about IPv4.
+// custom():     `deny` wins over `allow`; with `allow` not empty only those. A network in IPv6 notation
+//               says nothing about IPv4.
 // v4-mapped, v4-compatible, NAT64, 6to4 and Teredo addresses are unwrapped first, then compared as numbers;
 // all they wrap must be allowed. What is no IP address is allowed by unguarded() alone.
 class AddressPolicy {

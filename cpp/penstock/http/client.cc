@@ -10,6 +10,7 @@
 #include "penstock/base/wait.h"
 #include "penstock/http/body.h"
 #include "penstock/http/engine.h"
+#include "penstock/http/engines.h"
 #include "penstock/http/exchange.h"
 
 namespace penstock::http {
@@ -132,6 +133,10 @@ void Client::drain(const Call& call) {
 
 void Client::close() {
   state_->engine().close();
+}
+
+void Client::close_all() {
+  Engines::close_all();
 }
 
 Statistics Client::statistics() const {

@@ -3,13 +3,12 @@
 // A GET is a Source (open); a PUT reads a Payload; small whole exchanges hold no thread (submit).
 // Retries, redirects, resume, quotas and clocks are here; each header of this room states the rules it keeps.
 //
-// Life:     close() refuses new work, gives chores up to 10 s, and joins; dying does the same.
-//           After fork() the child's client starts afresh on next use; an inherited live transfer is a
-//           logic_error.
+// Life:     close() refuses new work, gives chores up to 10 s, and joins; dying does the same, and so does
+//           the process's exit for every client left. After fork() the child's client starts afresh on next
+//           use; an inherited live transfer is a logic_error.
 // Threads:  shared freely. Callbacks of submit run on the I/O thread: they must not block or throw.
-// Memory:   a ring (at most 1 MiB) an open body, libcurl's buffer of 256 KiB (64 for answers kept whole) and
-// as much
-//           again for an upload, heads <= 64 KiB.
+// Memory:   a ring (at most 1 MiB) an open body, libcurl's buffer of 256 KiB (64 for answers kept whole)
+//           and as much again for an upload, heads <= 64 KiB.
 #pragma once
 
 #include <chrono>
@@ -141,6 +140,9 @@ class Client {
   // Waits until no chore is pending. Error(lost, deadline) past the call's deadline.
   void drain(const Call& call = {});
   void close();
+  // Closes every client of the process, together: for who knows better than exit() when the end has come. The
+  // exit does it for whoever does not. Pending chores get 10 s, all in all.
+  static void close_all();
 
   Statistics statistics() const;
   // The rooms above count here what statistics() shows: uploads, credentials, skew. Lock held while `change`

@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "penstock/base/wait.h"
+#include "penstock/http/engines.h"
 #include "penstock/http/exchange.h"
 #include "penstock/http/try.h"
 
@@ -40,12 +41,17 @@ ClientOptions completed(ClientOptions options) {
 void Engine::initialise_libraries() {
   static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (result != CURLE_OK) throw std::bad_alloc{};
+  Engines::close_all_at_exit();
 }
 
 std::shared_ptr<Engine> Engine::start(ClientOptions options, Environment environment) {
   initialise_libraries();
   std::shared_ptr<Engine> engine(new Engine(completed(std::move(options)), std::move(environment)));
-  engine->thread_ = std::thread([engine] { engine->run(); });
+  engine->thread_ = std::thread([raw = engine.get()] {
+    raw->run();
+    raw->ended_ = true;  // after this whoever joins may free it
+  });
+  Engines::add(engine);
   return engine;
 }
 
@@ -61,10 +67,6 @@ Engine::Engine(ClientOptions options, Environment environment)
   // Only the I/O thread uses the handles that share, so no lock functions.
   curl_share_setopt(shared_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
   mailbox_->open(multi_);
-}
-
-Engine::~Engine() {
-  if (thread_.joinable()) thread_.detach();  // run() holds the engine: it has ended, or is what ends it
 }
 
 void Engine::begin(const std::shared_ptr<Exchange>& exchange) {
@@ -121,16 +123,23 @@ void Engine::drain(const Call& call) {
   base::wait(chores_changed_, lock, call, "waiting for pending chores", [&] { return chores_ == 0; });
 }
 
-void Engine::close() {
+void Engine::ask_to_close() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
   }
   post([this] { begin_closing(); });
-  const std::lock_guard lock(thread_mutex_);
-  if (!thread_.joinable()) return;
-  if (thread_.get_id() == std::this_thread::get_id()) return thread_.detach();
-  thread_.join();
+}
+
+void Engine::close() {
+  ask_to_close();
+  if (mailbox_->on_io_thread()) return;  // joined when another engine starts, or at exit
+  {
+    const std::lock_guard lock(thread_mutex_);
+    if (!thread_.joinable()) return;
+    thread_.join();
+  }
+  Engines::remove(*this);
 }
 
 void Engine::count(const std::function<void(Statistics&)>& change) {

@@ -2,7 +2,8 @@
 // way.
 //
 // Life:    start() makes the thread; close() refuses new work, gives chores up to 10 s, cancels the rest and
-//          joins. Called on the I/O thread itself it detaches instead: the thread keeps the engine alive.
+//          joins. Called on the I/O thread itself it cannot join: Engines keeps the engine until somebody
+//          does.
 // Threads: functions under "any thread" are; all others are the I/O thread's own.
 #pragma once
 
@@ -36,20 +37,22 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static constexpr std::chrono::seconds kChoreGrace{10};
   using TimerId = std::pair<SteadyTime, std::uint64_t>;
 
-  // libcurl's and OpenSSL's set-up, which registers their clean-up at the process's exit: whatever static
-  // holds a client calls this before it is made, and so dies before what the I/O thread still uses.
+  // libcurl's and OpenSSL's set-up, which registers their clean-up at the process's exit; every engine is
+  // closed before that. Whatever static holds a client calls this before it is made, and so dies before
+  // either.
   static void initialise_libraries();
 
   // Any thread.
   static std::shared_ptr<Engine> start(ClientOptions options, Environment environment);
-  ~Engine();
   void begin(const std::shared_ptr<Exchange>& exchange);
   bool post(Mailbox::Job job) { return mailbox_->post(std::move(job)); }
   void post_after(std::chrono::milliseconds span, Mailbox::Job job);
   // Counted until it dies: drain() and close() wait for it. Any thread.
   std::shared_ptr<void> hold_chore();
   void drain(const Call& call);
+  void ask_to_close();
   void close();
+  bool ended() const { return ended_; }
   void abandon() noexcept { connections_.abandon(); }  // in a forked child
   Statistics statistics();
   void count(const std::function<void(Statistics&)>& change);
@@ -119,6 +122,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   std::mutex thread_mutex_;  // one close() joins
   std::thread thread_;
+  std::atomic<bool> ended_{false};
 };
 
 }  // namespace penstock::http

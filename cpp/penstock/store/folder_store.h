@@ -12,8 +12,7 @@
 //           (refused, code no_locks) where the file system has no locks.
 // ETag:     inode, size and modification time: a rewritten file has another one even if the bytes are equal.
 // Kept:     content headers, metadata, expected digests, in the extended attribute user.penstock, where the
-// file
-//           system has those; else they are lost. Not: storage class, encryption, tags, versions.
+//           file system has those; else they are lost. Not: storage class, encryption, tags, versions.
 // Format:   docs/formats/folder.md.
 #pragma once
 

@@ -1,8 +1,7 @@
 // The one bounded ring, and the only thing that crosses threads: what one end writes, the other reads.
 //
 // Life:     the writer ends by finish() (an end for the reader) or abort()/fail()/dying (an Error for the
-// reader).
-//           A reader that closes or dies fails the writer with Error(cancelled).
+//           reader). A reader that closes or dies fails the writer with Error(cancelled).
 // Threads:  one for each end.
 // Memory:   `bytes`, charged to the Budget for as long as either end lives; of several whole pages the first,
 //           and what the Budget has to spare.

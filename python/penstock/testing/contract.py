@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import Conflict, Corrupt, NotFound, Refused
@@ -13,20 +14,21 @@ if TYPE_CHECKING:
     from penstock.stores import StoreProtocol
 
 
-class StoreContract:
+class StoreContract(ABC):
     """Claims that hold for every store. Keys are under a prefix of each claim's own, so a shared bucket will
     do.
 
-    Override ``conditional = False`` where the backing cannot do create and if_match.
+    Override ``conditional = False`` where the backing cannot do create and if_match: it must refuse them then, since
+    a condition that is ignored overwrites.
     """
 
     conditional = True
     big = 9 * 2**20 + 1
     """Larger than one part of a multipart upload."""
 
+    @abstractmethod
     def make_store(self) -> ObjectStore | StoreProtocol:
         """The store to judge: one of ours, or an object with StoreProtocol's methods."""
-        raise NotImplementedError
 
     @property
     def store(self) -> ObjectStore:
@@ -150,19 +152,24 @@ class StoreContract:
 
     def test_create_does_not_overwrite(self) -> None:
         if not self.conditional:
-            return
+            return self._refuses_to_put(mode="create")
         self.store.put("create/k", b"first", mode="create")
         _raises(Conflict, lambda: self.store.put("create/k", b"second", mode="create"))
         assert self.store.get("create/k").bytes() == b"first"
 
     def test_if_match_replaces_only_that_version(self) -> None:
         if not self.conditional:
-            return
+            return self._refuses_to_put(if_match='"etag"')
         self.store.put("match/k", b"first")
         etag = self.store.head("match/k").etag
         self.store.put("match/k", b"second", if_match=etag)
         _raises(Conflict, lambda: self.store.put("match/k", b"third", if_match=etag))
         assert self.store.get("match/k").bytes() == b"second"
+
+    def _refuses_to_put(self, **condition: Any) -> None:
+        self.store.put("refuse/k", b"first")
+        _raises(Refused, lambda: self.store.put("refuse/k", b"second", **condition))
+        assert self.store.get("refuse/k").bytes() == b"first"
 
     def test_a_key_that_cannot_be_is_refused(self) -> None:
         for key in ("", "nul\0", "x" * 1025):

@@ -1,101 +1,16 @@
-#include "penstock/files/fetch.h"
-
-#include <algorithm>
 #include <memory>
-#include <mutex>
-#include <string>
 #include <thread>
-#include <vector>
-
-#include <gtest/gtest.h>
 
 #include "penstock/disk/system_error.h"
-#include "penstock/store/folder_store.h"
-#include "penstock/store/memory_store.h"
 
-#include "support/errors.h"
-#include "support/scripted_server.h"
-#include "support/temporary_folder.h"
+#include "files/fetching.h"
 
 namespace penstock::files {
 namespace {
 
-using test::error_of;
 using test::pattern;
 using test::respond;
 using test::script;
-
-constexpr std::string_view kHead = "HTTP/1.1 200 OK\r\n";
-
-struct Seen : Progress {
-  std::vector<ProgressReport> reports;
-  void report(const ProgressReport& report) override { reports.push_back(report); }
-  std::vector<TransferState> states() const {
-    std::vector<TransferState> states;
-    for (const auto& report : reports) {
-      if (states.empty() || states.back() != report.state) states.push_back(report.state);
-    }
-    return states;
-  }
-};
-
-struct Fetch : ::testing::Test {
-  test::ScriptedServer server;
-  std::vector<std::string> lines;
-  std::mutex lines_mutex;
-  http::Client web{quick()};
-  test::TemporaryFolder scratch;
-  store::FolderStore folder{scratch.path()};
-  store::MemoryStore memory;
-
-  http::ClientOptions quick() {
-    http::ClientOptions options;
-    options.max_attempts = 2;
-    options.log = [this](LogLevel, std::string_view, std::string_view line) {
-      std::lock_guard lock{lines_mutex};
-      lines.emplace_back(line);
-    };
-    return options;
-  }
-  FileTask task(std::string_view path = "/a") {
-    return {.task_id = "t-1",
-            .job_id = "j-1",
-            .url = server.url(path) + "?sig=canary",
-            .file_name = "a.csv",
-            .key = "in/a.csv"};
-  }
-  // Runs a task that must fail on both stores, over an object that must stay; returns the result.
-  FileResult fails(const FileTask& failing) {
-    FileResult result;
-    for (store::ObjectStore* store : std::initializer_list<store::ObjectStore*>{&folder, &memory}) {
-      store->put(failing.key, as_bytes("former"));
-      result = process(web, failing, *store);
-      EXPECT_FALSE(result.success);
-      EXPECT_FALSE(result.key.has_value());
-      EXPECT_EQ(content(*store, failing.key), "former");
-      auto listing = store->list();
-      EXPECT_EQ(listing->next()->key, failing.key);
-      EXPECT_FALSE(listing->next().has_value());
-    }
-    EXPECT_EQ(scratch.names().size(), 2u) << "an unfinished file was left";
-    return result;
-  }
-  static std::string content(store::ObjectStore& store, const std::string& key) {
-    auto source = store.get(key);
-    std::string all(static_cast<std::size_t>(source->meta().bytes), '\0');
-    read_full(*source, std::as_writable_bytes(std::span{all}));
-    return all;
-  }
-  bool logged(const std::string& line) {
-    std::lock_guard lock{lines_mutex};
-    return std::find(lines.begin(), lines.end(), line) != lines.end();
-  }
-  static std::string sha256(std::string_view text) {
-    Hasher hasher{Algorithm::sha256};
-    hasher.update(as_bytes(text));
-    return hasher.digest().hex();
-  }
-};
 
 TEST_F(Fetch, AUrlBecomesAVerifiedObjectWithItsMetadata) {
   server.on("/a", respond(200, {{"Content-Type", "text/csv"}}, pattern(0, 700'000)));
@@ -272,94 +187,6 @@ TEST_F(Fetch, VerifyHeadersComparesWhatTheOriginSays) {
   EXPECT_EQ(fails(wanted).error_message,
             "Checksum validation failed. Expected: 900150983cd24fb0d6963f7d28e17f72, Actual: "
             "5d41402abc4b2a76b9719d911017c592");
-}
-
-TEST_F(Fetch, ABodyShortByAnyNumberOfBytesIsNeverASuccess) {
-  const std::string body = pattern(0, 40);
-  for (std::size_t cut = 0; cut < body.size(); cut += 3) {
-    server.on(
-        "/a",
-        script().bytes(std::string{kHead} + "Content-Length: 40\r\n\r\n" + body.substr(0, cut)).close());
-    FileResult result = fails(task());
-    EXPECT_EQ(result.error_code, "DOWNLOAD_FAILED") << cut << ": " << result.error_message;
-    EXPECT_TRUE(result.retryable);
-  }
-}
-
-TEST_F(Fetch, ChunksWithoutTheirEndAreNeverASuccess) {
-  const std::string body = "5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n";
-  // RFC 9112 section 8: complete is what has its chunk of size 0, so only the very last CR and LF may be
-  // missing.
-  for (std::size_t cut = 0; cut <= body.size() - 3; ++cut) {
-    server.on("/a",
-              script()
-                  .bytes(std::string{kHead} + "Transfer-Encoding: chunked\r\n\r\n" + body.substr(0, cut))
-                  .close());
-    EXPECT_EQ(fails(task()).error_code, "DOWNLOAD_FAILED") << cut;
-  }
-}
-
-TEST_F(Fetch, AnUnframedBodyIsRefusedUnlessSomethingElseWouldTellACut) {
-  server.on("/a", script().bytes(std::string{kHead} + "Connection: close\r\n\r\nhello").close());
-  Error error = error_of([&] { fetch(web, task(), memory); });
-  EXPECT_EQ(error.kind(), Kind::refused);
-  EXPECT_EQ(error.facts().code, penstock::code::kUnframed);
-  FileTask allowed = task(), counted = task(), hashed = task();
-  allowed.allow_unframed = true;
-  counted.expected_bytes = 5;
-  hashed.checksum = "md5:5d41402abc4b2a76b9719d911017c592";
-  for (const FileTask& wanted : {allowed, counted, hashed}) EXPECT_EQ(fetch(web, wanted, memory).bytes, 5u);
-  counted.expected_bytes = 6;
-  EXPECT_EQ(fails(counted).error_message, "File size mismatch. Expected: 6, Actual: 5");
-}
-
-TEST_F(Fetch, TwoDifferentLengthsAreCorrupt) {
-  server.on(
-      "/a",
-      script().bytes(std::string{kHead} + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!").close());
-  FileResult result = fails(task());
-  EXPECT_EQ(result.error_kind, Kind::corrupt) << result.error_message;
-  EXPECT_EQ(result.error_code, "DOWNLOAD_FAILED");
-}
-
-TEST_F(Fetch, ABrokenBodyWithAStrongETagIsResumedAndByteExact) {
-  server.on("/a", script().serve({.size = 3'000'000, .reset_after = 1'200'000}));
-  FileTask wanted = task();
-  wanted.checksum = "sha256:" + sha256(pattern(0, 3'000'000));
-  Receipt receipt = fetch(web, wanted, memory);
-  EXPECT_EQ(receipt.bytes, 3'000'000u);
-  EXPECT_GE(receipt.resumes, 2);
-  EXPECT_EQ(receipt.restarts, 0);
-}
-
-TEST_F(Fetch, AnOriginThatChangesMidWayIsFetchedAnewAndNeverMixed) {
-  const std::string second(90'000, 's');
-  auto broken = script()
-                    .bytes(std::string{kHead} + "ETag: \"one\"\r\nContent-Length: 90000\r\n\r\n" +
-                           std::string(50'000, 'f'))
-                    .reset();
-  auto whole = respond(200, {{"ETag", "\"two\""}}, second);
-  server.on("/a", {broken, whole});
-  Receipt receipt = fetch(web, task(), memory);
-  EXPECT_EQ(content(memory, "in/a.csv"), second);
-  EXPECT_EQ(receipt.restarts, 1);
-}
-
-TEST_F(Fetch, AnOriginThatKeepsChangingEndsAfterTwoRestarts) {
-  std::vector<test::Script> scripts;
-  for (int version = 0; version < 12; ++version) {
-    scripts.push_back(script()
-                          .bytes(std::string{kHead} + "ETag: \"" + std::to_string(version) +
-                                 "\"\r\nContent-Length: 90000\r\n\r\n" + std::string(50'000, 'f'))
-                          .reset());
-  }
-  server.on("/a", scripts);
-  memory.put("in/a.csv", as_bytes("former"));
-  FileResult result = process(web, task(), memory);
-  EXPECT_EQ(result.error_code, "DOWNLOAD_FAILED") << result.error_message;
-  EXPECT_TRUE(result.retryable);
-  EXPECT_EQ(content(memory, "in/a.csv"), "former");
-  EXPECT_LE(server.requests("/a").size(), 3u * 2u);  // 3 tries of a GET and the resume that finds the change
 }
 
 TEST_F(Fetch, SkipExistingTakesTheObjectOfTheSameTaskSizeAndDigestOnly) {

@@ -99,6 +99,25 @@ TEST(Engine, a_client_may_die_in_its_own_callback) {
   gone.get_future().wait();
 }
 
+std::atomic<bool> torn_down{false};
+
+TEST(EngineDeathTest, the_exit_ends_a_client_that_only_its_own_work_holds) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto leave = [] {
+    std::atexit([] { _exit(torn_down ? 0 : 1); });  // runs late, as OpenSSL's clean-up does
+    struct Witness {
+      Witness() = default;
+      Witness(const Witness&) = delete;
+      Witness& operator=(const Witness&) = delete;
+      ~Witness() { torn_down = true; }
+    };
+    const auto client = std::make_shared<Client>(quick());
+    client->post_after(std::chrono::hours{1}, [client, witness = std::make_shared<Witness>()] {});
+    std::exit(2);  // NOLINT(concurrency-mt-unsafe): what is tested
+  };
+  EXPECT_EXIT(leave(), testing::ExitedWithCode(0), "");
+}
+
 TEST(Engine, posted_jobs_run_on_one_thread_in_order) {
   Client client(quick());
   std::promise<std::string> all;

@@ -132,36 +132,31 @@ TEST_F(ResumeTest, a_weak_validator_does_not_resume) {
   EXPECT_EQ(server_.requests("/a").size(), 1u);
 }
 
+// Its Last-Modified is a minute old, and so strong enough to resume by.
+Resource dated(std::string etag, std::optional<std::uint64_t> reset_after = {}) {
+  return {.size = kSize,
+          .etag = std::move(etag),
+          .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
+          .date = "Sun, 06 Nov 1994 08:49:37 GMT",
+          .reset_after = reset_after};
+}
+
 TEST_F(ResumeTest, a_last_modified_a_minute_old_is_strong_enough) {
-  const Resource old{.size = kSize,
-                     .etag = "",
-                     .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
-                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
-                     .reset_after = 300'000};
-  Resource whole = old;
-  whole.reset_after.reset();
-  server_.on("/a", {script().serve(old), script().serve(whole)});
+  const Resource old = dated("", 300'000);
+  server_.on("/a", {script().serve(old), script().serve(dated(""))});
   EXPECT_TRUE(read_all(*open()) == pattern(0, kSize));
   EXPECT_EQ(server_.requests("/a").at(1).headers.get("if-range"), old.last_modified);
 }
 
 TEST_F(ResumeTest, another_last_modified_is_changed_whatever_weak_etag_comes_with_it) {
-  const Resource old{.size = kSize,
-                     .etag = "W/\"one\"",
-                     .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
-                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
-                     .reset_after = 300'000};
+  const Resource old = dated("W/\"one\"", 300'000);
   const Resource later{
       .size = kSize, .etag = "W/\"two\"", .last_modified = "Sun, 06 Nov 1994 08:48:38 GMT", .ranges = false};
   EXPECT_EQ(broken_then(script().serve(later), old).facts().code, code::kChanged);
 }
 
 TEST_F(ResumeTest, a_206_with_another_last_modified_is_changed) {
-  const Resource old{.size = kSize,
-                     .etag = "",
-                     .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
-                     .date = "Sun, 06 Nov 1994 08:49:37 GMT",
-                     .reset_after = 300'000};
+  const Resource old = dated("", 300'000);
   const Error error = broken_then(respond(206,
                                           {{"Content-Range", "bytes 300000-999999/1000000"},
                                            {"Last-Modified", "Sun, 06 Nov 1994 08:48:38 GMT"}},
@@ -193,14 +188,6 @@ TEST_F(ResumeTest, progress_refills_the_attempts) {
   const auto body = open();
   EXPECT_TRUE(read_all(*body) == pattern(0, kLarge));
   EXPECT_GT(body->attempts(), 10);
-}
-
-Resource dated(std::string etag, std::optional<std::uint64_t> reset_after = {}) {
-  return {.size = kSize,
-          .etag = std::move(etag),
-          .last_modified = "Sun, 06 Nov 1994 08:48:37 GMT",
-          .date = "Sun, 06 Nov 1994 08:49:37 GMT",
-          .reset_after = reset_after};
 }
 
 TEST_F(ResumeTest, another_weak_etag_is_changed_though_the_date_is_the_same) {

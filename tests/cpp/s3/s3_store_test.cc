@@ -86,8 +86,9 @@ class RealServer : public ::testing::TestWithParam<std::string> {
       if (server.name == GetParam()) bucket.emplace(server.endpoint);
     }
     if (!bucket)
-      GTEST_SKIP() << "set PENSTOCK_TEST_S3=\"" << GetParam()
-                   << "=http://127.0.0.1:PORT\" (scripts/test does)";
+      GTEST_SKIP() << "needs " << GetParam()
+                   << ": scripts/services install; scripts/services start; "
+                      "eval \"$(scripts/services environment)\" (scripts/test does all three)";
   }
   S3Store& store() { return bucket->store; }
   static std::string read_all(Source& source) {

@@ -162,11 +162,14 @@ TEST(Pipe, a_reader_that_waits_for_a_page_and_a_writer_that_waits_for_room_do_no
 }
 
 TEST(Pipe, a_ring_of_several_pages_takes_what_the_budget_has_to_spare_and_at_least_one) {
-  const auto budget = Budget::create(3 * kPageBytes);
+  const auto budget = Budget::create(4 * kPageBytes);
   const Pipe first = paged_pipe(2, budget), second = paged_pipe(2, budget), third = paged_pipe(2, budget);
   EXPECT_EQ(first.writer.room(), 2 * kPageBytes);
-  EXPECT_EQ(second.writer.room(), kPageBytes);
+  EXPECT_EQ(second.writer.room(), kPageBytes);  // the lower half, which is what is to spare, is taken
   EXPECT_EQ(third.writer.room(), kPageBytes);
+  EXPECT_EQ(budget->statistics().overdraft, 0U);
+  const Pipe fourth = paged_pipe(2, budget);
+  EXPECT_EQ(fourth.writer.room(), kPageBytes);
   EXPECT_EQ(budget->statistics().overdraft, kPageBytes);
 }
 
