@@ -51,10 +51,12 @@ void bind_sources(py::module_& core) {
       .def_property_readonly("remaining", &SourceHandle::remaining)
       .def_property_readonly("rewindable", &SourceHandle::rewindable)
       .def("mark", &SourceHandle::mark)
-      .def("rewind",
-           [](const SourcePointer& source) {
-             blocking(*source->call(), [&](const Call&) { source->rewind(); });
-           })
+      .def(
+          "rewind",
+          [](const SourcePointer& source, const py::object& loop) {
+            return perform(source->call(), loop, [source](const Call&) { source->rewind(); });
+          },
+          py::arg("loop") = py::none())
       .def("digests", &digests)
       .def("count",
            [](const SourceHandle& stage) { return dynamic_cast<const Count&>(*stage.source()).bytes(); });

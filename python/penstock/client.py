@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock import _core, display
 from penstock.streams import call
@@ -67,11 +67,22 @@ class Client:
             raise TypeError(
                 f"no such option: {', '.join(sorted(unknown))}; there are {', '.join(sorted(_NAMES))}"
             )
-        self._options = options
+        self._options: dict[str, Any] | None = options
         plain: dict[str, Any] = {n: span(v) if n in _SPANS else v for n, v in options.items()}
         if "ring_bytes" in plain:
             plain["ring_bytes"] = size(plain["ring_bytes"])
         self._native = _core.Client(plain)
+
+    @classmethod
+    def default(cls) -> Client:
+        """The process's own: what everything uses that is given none. Closing it refuses all of that work.
+
+        >>> penstock.Client.default().statistics()["uploads_open"]
+        0
+        """
+        made = cls.__new__(cls)
+        made._options, made._native = None, _core.default_client()
+        return made
 
     def statistics(self) -> dict[str, Any]:
         """Connections by host, retries by class, bytes, memory, uploads, as plain numbers."""
@@ -92,13 +103,22 @@ class Client:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _remade, (self._options,)
+        return (Client.default, ()) if self._options is None else (_remade, (self._options,))
 
     def __repr__(self) -> str:
+        if self._options is None:
+            return "Client.default()"
         return display.line("Client", **display.redacted(self._options))
 
 
-def native_client(client: Client | None) -> _core.Client | None:
+class ClientLike(Protocol):
+    """A Client, or its async twin."""
+
+    @property
+    def _native(self) -> _core.Client: ...
+
+
+def native_client(client: ClientLike | None) -> _core.Client | None:
     """The core's client behind ours."""
     return None if client is None else client._native
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import penstock
 import pytest
+from conftest import Bucket
 from local_origin import Origin
 from penstock import aio
 from penstock.testing import fill
@@ -50,6 +52,74 @@ def test_async_stages_agree_with_hashlib() -> None:
         return await hashed.bytes(), hashed.hexdigest(), counted.count
 
     assert asyncio.run(main()) == (body, hashlib.sha256(body).hexdigest(), len(body))
+
+
+ASYNC_ONLY = {"aclose", "sync"}
+SYNC_ONLY = {"close"}
+VALUES_OF_FILES = {"BUCKETS", "MAX_BYTES", "metrics", "results_html"}
+
+
+@pytest.mark.parametrize("name", sorted(set(penstock.__all__) & set(aio.__all__)))
+def test_a_twin_has_every_name(name: str) -> None:
+    one, other = getattr(penstock, name), getattr(aio, name)
+    if inspect.ismodule(one):
+        assert set(one.__all__) - set(other.__all__) == VALUES_OF_FILES | {"Results"}
+        return
+    if not inspect.isclass(one):
+        assert inspect.signature(one).parameters.keys() == inspect.signature(other).parameters.keys()
+        return
+    names, twins = ({n for n in dir(c) if not n.startswith("_")} for c in (one, other))
+    assert names - SYNC_ONLY == twins - ASYNC_ONLY
+
+
+def test_whatever_does_io_has_a_twin() -> None:
+    values = {"AddressPolicy", "ObjectMeta", "Progress", "Range", "Receipt", "RemoveReport", "StoreProtocol"}
+    modules = {"aio", "aws", "testing"}
+    errors = {name for name in penstock.__all__ if hasattr(getattr(penstock, name), "__cause__")}
+    assert set(penstock.__all__) - set(aio.__all__) == values | modules | errors | {"set_budget"}
+
+
+def test_a_source_that_can_rewind_says_so_and_does() -> None:
+    async def main() -> tuple[bytes, bytes, int | None]:
+        source = aio.Source(b"abcdef")
+        assert source.rewindable
+        await source.read(2)
+        source.mark()
+        first = await source.read(3)
+        left = source.remaining
+        await source.rewind()
+        return first, await source.read(3), left
+
+    assert asyncio.run(main()) == (b"cde", b"cde", 1)
+    assert not aio.Source(pieces(b"a", 1)).rewindable
+
+
+def test_a_uri_names_the_twin_of_its_store(tmp_path: Path) -> None:
+    async def main() -> bytes:
+        await aio.put((tmp_path / "a").as_uri(), pieces(b"abc", 2))
+        return await (await aio.get((tmp_path / "a").as_uri(), range=(1, None))).bytes()
+
+    assert asyncio.run(main()) == b"bc"
+    store, key = aio.store_at("s3://bucket/k")
+    assert isinstance(store, aio.S3Store)
+    assert isinstance(store.with_bucket("other"), aio.S3Store)
+    assert (store.location(key), key) == ("s3://bucket/k", "k")
+
+
+def test_unfinished_uploads_of_a_key_are_listed_and_ended(bucket: Bucket) -> None:
+    async def main() -> None:
+        async with aio.Client() as client:
+            store = aio.S3Store(client=client, **bucket.options)
+            made = [
+                bucket.server.judge.create_multipart_upload(Bucket=bucket.name, Key=key)["UploadId"]
+                for key in ("k", "k", "kk")
+            ]
+            assert sorted(await store.list_uploads("k")) == sorted(("k", upload) for upload in made[:2])
+            await store.abort_upload("k", made[0])
+            assert await store.list_uploads("k") == [("k", made[1])]
+            await client.drain()
+
+    asyncio.run(main())
 
 
 def test_every_verb_answers_as_its_twin(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import penstock
 import pytest
+from conftest import Bucket
 from local_origin import Origin, wait_until
 from penstock import aio, files
 from penstock.testing import DictStore, fill
@@ -371,6 +372,21 @@ def test_a_ceiling_may_be_text_in_a_record(origin: Origin) -> None:
     assert files.process(task(origin, max_bytes="1KiB"), store).success
     result = files.process(task(origin, max_bytes="10B"), store)
     assert result.error_message == "File size 11 bytes exceeds maximum 10 bytes"
+
+
+def test_a_task_done_before_is_skipped_and_its_result_names_the_same_object(
+    origin: Origin, bucket: Bucket
+) -> None:
+    store = penstock.S3Store(prefix="raw/", **bucket.options)
+    wanted = task(origin, on_exists="skip", expected_bytes=11)
+    states: list[str] = []
+    first = files.process(wanted, store)
+    again = files.process(wanted, store, progress=lambda told: states.append(told.state))
+    assert (first.skipped, again.skipped, len(origin.seen)) == (False, True, 1)
+    for result in (first, again):
+        assert (result.key, result.bucket, result.bytes) == ("raw/k", bucket.name, 11)
+        assert result.location == f"s3://{bucket.name}/raw/k"
+    assert states == ["completed"]
 
 
 def test_a_fetch_with_a_misspelt_mode_is_refused_and_overwrites_nothing(origin: Origin) -> None:

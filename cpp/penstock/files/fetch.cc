@@ -4,10 +4,12 @@
 #include <exception>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "penstock/files/origin_digests.h"
+#include "penstock/files/transfer_progress.h"
 #include "penstock/http/content_range.h"
 #include "penstock/streams/hash.h"
 #include "penstock/streams/stages.h"
@@ -145,19 +147,6 @@ void verify(const Hash& hashed, std::uint64_t bytes, const std::vector<Digest>& 
   }
 }
 
-// Tells the states that Meter, which tells the bytes, does not know of.
-class Stages {
- public:
-  Stages(Progress* progress, std::optional<std::uint64_t> total) : progress_(progress), total_(total) {}
-  void enter(TransferState state, std::uint64_t bytes) {
-    if (progress_) progress_->report({.state = state, .bytes_done = bytes, .bytes_total = total_});
-  }
-
- private:
-  Progress* progress_;
-  std::optional<std::uint64_t> total_;
-};
-
 // What Limit stopped, in this system's words: everything up to the first byte over the limit was seen.
 std::uint64_t write_limited(Sink& object, Source& hashed, const FileTask& task) {
   try {
@@ -171,7 +160,7 @@ std::uint64_t write_limited(Sink& object, Source& hashed, const FileTask& task) 
 }
 
 Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options,
-                 const Call& call) {
+                 const Call& call, TransferProgress& progress) {
   const auto body = at(Side::source, [&] {
     return web.open(request_of(task), {.call = call,
                                        .max_redirects = task.max_redirects,
@@ -183,8 +172,8 @@ Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to
   refuse_unframed(*body, task);
   const std::vector<Digest> sent =
       task.verify_headers ? origin_digests(body->headers()) : std::vector<Digest>{};
-  Stages stages{call.progress, body->remaining()};
-  stages.enter(TransferState::downloading, 0);
+  const TransferProgress::Attempt attempt{progress, *body};
+  progress.enter(TransferState::downloading);
   const auto admitted = options.admit ? options.admit(body->remaining().value_or(8_MiB), call) : nullptr;
 
   Limit limited{*body, task.max_bytes};
@@ -197,14 +186,14 @@ Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to
     write_limited(*object, counted, task);
     return 0;
   });
-  stages.enter(TransferState::verifying, counted.bytes());
+  progress.enter(TransferState::verifying);
   verify(hashed, counted.bytes(), sent, task);  // before anything is visible
-  stages.enter(TransferState::publishing, counted.bytes());
+  progress.enter(TransferState::publishing);
   Receipt receipt = at(Side::sink, [&] { return object->finish(); });
   receipt.digests.merge(hashed.digests());
   receipt.resumes = body->resumes();
   receipt.attempts = std::max(receipt.attempts, body->attempts());
-  stages.enter(TransferState::completed, receipt.bytes);
+  progress.completed(receipt.bytes);
   return receipt;
 }
 
@@ -214,10 +203,10 @@ bool worth_a_restart(const Error& error) {
 }
 
 Receipt transfer_with_restarts(http::Client& web, const FileTask& task, store::ObjectStore& to,
-                               const FetchOptions& options, const Call& call) {
+                               const FetchOptions& options, const Call& call, TransferProgress& progress) {
   for (int restarts = 0;; ++restarts) {
     try {
-      Receipt receipt = transfer(web, task, to, options, call);
+      Receipt receipt = transfer(web, task, to, options, call, progress);
       receipt.restarts = restarts;
       return receipt;
     } catch (const Error& error) {
@@ -245,30 +234,30 @@ std::optional<Receipt> already_there(const FileTask& task, store::ObjectStore& t
     const auto kept = found->digests.find(std::string{to_string(expected->algorithm())});
     if (kept == found->digests.end() || kept->second != expected->hex()) return std::nullopt;
   }
-  Receipt receipt{
-      .bytes = found->bytes, .key = task.key, .location = to.location(task.key), .etag = found->etag};
+  Receipt receipt{.bytes = found->bytes, .location = to.location(task.key), .etag = found->etag};
+  std::tie(receipt.bucket, receipt.key) = to.place(task.key);
   receipt.version_id = found->version_id;
   receipt.mode = "skipped";
   return receipt;
 }
 
-void tell_end(const Call& call, const Error& error) {
-  Stages{call.progress, std::nullopt}.enter(
-      error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed, 0);
-}
-
 Receipt fetch_validated(http::Client& web, const FileTask& task, store::ObjectStore& to,
                         const FetchOptions& options) {
-  const Call call = with_deadline(options.call, task);
+  TransferProgress progress{options.call.progress};
+  Call call = with_deadline(options.call, task);
+  call.progress = progress.for_call();
   const auto elsewhere = task.bucket.empty() ? nullptr : to.with_bucket(task.bucket);
   store::ObjectStore& target = elsewhere ? *elsewhere : to;
-  if (task.skip_existing) {
-    if (auto receipt = already_there(task, target, call)) return *std::move(receipt);
-  }
   try {
-    return transfer_with_restarts(web, task, target, options, call);
+    if (task.skip_existing) {
+      if (auto receipt = already_there(task, target, call)) {
+        progress.completed(receipt->bytes);
+        return *std::move(receipt);
+      }
+    }
+    return transfer_with_restarts(web, task, target, options, call, progress);
   } catch (const Error& error) {
-    tell_end(call, error);
+    progress.enter(error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed);
     throw;
   }
 }

@@ -128,6 +128,11 @@ std::string S3Store::location(std::string_view key) const {
   return state_->client->location(state_->client->config().prefix + std::string{key});
 }
 
+std::pair<std::string, std::string> S3Store::place(std::string_view key) const {
+  const Config& config = state_->client->config();
+  return {config.bucket, config.prefix + std::string{key}};
+}
+
 std::string S3Store::presign(const std::string& method, std::string_view key, std::chrono::seconds expires,
                              const http::Headers& headers,
                              const std::vector<std::pair<std::string, std::string>>& query,

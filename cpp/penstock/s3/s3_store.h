@@ -42,6 +42,7 @@ class S3Store : public store::ObjectStore {
   store::RemoveReport remove_many(std::span<const std::string> keys, const Call& call = {}) override;
   std::shared_ptr<store::ObjectStore> with_bucket(std::string_view bucket) override;
   std::string location(std::string_view key) const override;
+  std::pair<std::string, std::string> place(std::string_view key) const override;
 
   // GET, PUT, HEAD, DELETE. `headers` given are enforced: whoever uses the URL must send them.
   std::string presign(const std::string& method, std::string_view key, std::chrono::seconds expires,

@@ -354,6 +354,10 @@ std::string MemoryStore::location(std::string_view key) const {
   return state_->location(key);
 }
 
+std::pair<std::string, std::string> MemoryStore::place(std::string_view key) const {
+  return {state_->options.bucket, std::string{key}};
+}
+
 std::uint64_t MemoryStore::used_bytes() const {
   return state_->allowance->used();
 }

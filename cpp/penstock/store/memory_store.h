@@ -43,6 +43,7 @@ class MemoryStore : public ObjectStore {
   // A store of its own, the same one each time; max_bytes is for all together.
   std::shared_ptr<ObjectStore> with_bucket(std::string_view bucket) override;
   std::string location(std::string_view key) const override;
+  std::pair<std::string, std::string> place(std::string_view key) const override;
 
   std::uint64_t used_bytes() const;  // objects and unfinished writes, this bucket and its siblings
 

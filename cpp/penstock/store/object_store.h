@@ -73,6 +73,10 @@ class ObjectStore {
 
   // Where `key` is, for people and receipts: s3://bucket/key, file:///path, memory:key.
   virtual std::string location(std::string_view key) const = 0;
+  // The same as receipts say it: bucket, "" where there is none, and the whole key, prefix included.
+  virtual std::pair<std::string, std::string> place(std::string_view key) const {
+    return {"", std::string{key}};
+  }
 };
 
 // 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).

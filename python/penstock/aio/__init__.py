@@ -5,11 +5,14 @@ task stops its job within 200 ms; if publishing had begun, the CancelledError's 
 """
 
 from penstock.aio import files
+from penstock.aio.client import Client
 from penstock.aio.files import fetch
 from penstock.aio.stores import FolderStore, GetResult, MemoryStore, ObjectStore, S3Store
 from penstock.aio.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, Sink, Source, Tee, pump
+from penstock.aio.uris import get, put, store_at
 
 __all__ = [
+    "Client",
     "Count",
     "FileSink",
     "FileSource",
@@ -26,5 +29,8 @@ __all__ = [
     "Tee",
     "fetch",
     "files",
+    "get",
     "pump",
+    "put",
+    "store_at",
 ]

@@ -20,7 +20,7 @@ from penstock.units import size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from penstock.client import Client
+    from penstock.client import ClientLike
     from penstock.objects import Receipt
     from penstock.progress import ProgressLike
     from penstock.units import Size, Span
@@ -40,7 +40,7 @@ async def fetch(
     progress: ProgressLike = None,
     deadline: Span | None = None,
     guard: str | None = None,
-    client: Client | None = None,
+    client: ClientLike | None = None,
     config: Mapping[str, Any] | None = None,
     **task: Any,
 ) -> Receipt:
@@ -69,7 +69,7 @@ async def process(
     *,
     progress: ProgressLike = None,
     guard: str | None = None,
-    client: Client | None = None,
+    client: ClientLike | None = None,
 ) -> FileResult:
     """As penstock.files.process."""
     with reporter(progress, task.task_id) as report:
@@ -94,7 +94,7 @@ class fetch_many(AsyncIterator[FileResult]):
         budget: Size | None = None,
         progress: ProgressLike = None,
         guard: str | None = None,
-        client: Client | None = None,
+        client: ClientLike | None = None,
     ) -> None:
         taken = _from_loop(tasks, loop()) if isinstance(tasks, AsyncIterable) else tasks
         self._batch = native_batch(taken, to, jobs, ordered, budget, progress, guard, client)

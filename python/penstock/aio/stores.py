@@ -58,6 +58,12 @@ class ObjectStore:
         """A store over a class of yours; its methods run on a worker thread."""
         return ObjectStore(sync.PythonStore(user))
 
+    @classmethod
+    def _over(cls, store: sync.ObjectStore) -> Self:
+        made = cls.__new__(cls)
+        made.sync = store
+        return made
+
     @property
     def _native(self) -> _core.Store:
         return self.sync._native
@@ -143,8 +149,8 @@ class ObjectStore:
         on = call(deadline)
         return await done(self._native.move(from_key, to_key, write_options(options), on, loop()), on.stop)
 
-    def with_bucket(self, bucket: str) -> ObjectStore:
-        return ObjectStore(self.sync.with_bucket(bucket))
+    def with_bucket(self, bucket: str) -> Self:
+        return self._over(self.sync.with_bucket(bucket))
 
     def location(self, key: str) -> str:
         return self.sync.location(key)
@@ -160,6 +166,9 @@ class ObjectStore:
 
     def __repr__(self) -> str:
         return f"aio.{self.sync!r}"
+
+
+Uploads = list[tuple[str, str]]  # inside ObjectStore the name `list` is its method
 
 
 class MemoryStore(ObjectStore):
@@ -203,6 +212,16 @@ class S3Store(ObjectStore):
     async def capabilities(self, *, deadline: Span | None = None) -> dict[str, Any]:
         on = call(deadline)
         return await done(self.sync._native.capabilities(on, loop()), on.stop)
+
+    async def list_uploads(self, key: str, *, deadline: Span | None = None) -> Uploads:
+        """Unfinished uploads of exactly this key: (key, upload id)."""
+        on = call(deadline)
+        return await done(self.sync._native.list_uploads(key, on, loop()), on.stop)
+
+    async def abort_upload(self, key: str, upload_id: str, *, deadline: Span | None = None) -> None:
+        """End an unfinished upload; nothing of it stays."""
+        on = call(deadline)
+        await done(self.sync._native.abort_upload(key, upload_id, on, loop()), on.stop)
 
     def statistics(self) -> dict[str, Any]:
         return self.sync.statistics()

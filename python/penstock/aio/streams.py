@@ -1,8 +1,7 @@
 """Async twins of penstock.streams: the same names, awaited.
 
-A source is an async iterator of ``bytes`` and an async context manager. An async iterator given as data
-writes into a
-bounded pipe from the loop: while there is room nothing waits, then the iterator is simply not asked for more.
+A source is an async iterator of ``bytes`` and an async context manager. An async iterator given as data writes
+into a bounded pipe from the loop: while there is room nothing waits, then it is simply not asked for more.
 """
 
 from __future__ import annotations
@@ -105,6 +104,24 @@ class Source:
     async def bytes(self, limit: Size = "64MiB") -> Chunk:
         """All that is left, up to ``limit``; Refused, code ``too_large``, if there is more."""
         return b"".join([chunk async for chunk in Limit(self, limit)])
+
+    @property
+    def remaining(self) -> int | None:
+        """Bytes still to come, or None."""
+        return self._native.remaining
+
+    @property
+    def rewindable(self) -> bool:
+        """Whether mark() and rewind() work; an async iterator cannot."""
+        return self._native.rewindable
+
+    def mark(self) -> None:
+        """Remember this place; replaces the last mark."""
+        self._native.mark()
+
+    async def rewind(self) -> None:
+        """Back to the mark: the same bytes again."""
+        await done(self._native.rewind(loop()), self._native.stop)
 
     async def aclose(self) -> None:
         """Close what is underneath; digests and counts stay."""

@@ -17,7 +17,7 @@ from penstock.units import size
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from penstock.client import Client
+    from penstock.client import ClientLike
     from penstock.files.task import FileTask
     from penstock.objects import Progress
     from penstock.progress import ProgressLike
@@ -60,7 +60,7 @@ class fetch_many(Iterator[FileResult]):
         budget: Size | None = None,
         progress: ProgressLike = None,
         guard: str | None = None,
-        client: Client | None = None,
+        client: ClientLike | None = None,
     ) -> None:
         self._batch = native_batch(tasks, to, jobs, ordered, budget, progress, guard, client)
         self._over = False
@@ -92,7 +92,7 @@ def native_batch(
     budget: Size | None,
     progress: ProgressLike,
     guard: str | None,
-    client: Client | None,
+    client: ClientLike | None,
 ) -> _core.Batch:
     """The native batch for the arguments of fetch_many()."""
     limit = None if budget is None else size(budget)

@@ -17,7 +17,7 @@ from penstock.uris import store_at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from penstock.client import Client
+    from penstock.client import ClientLike
     from penstock.files.result import FileResult
     from penstock.objects import Receipt
     from penstock.progress import ProgressLike
@@ -37,7 +37,7 @@ def fetch(
     progress: ProgressLike = None,
     deadline: Span | None = None,
     guard: str | None = None,
-    client: Client | None = None,
+    client: ClientLike | None = None,
     config: Mapping[str, Any] | None = None,
     **task: Any,
 ) -> Receipt:
@@ -126,7 +126,7 @@ def process(
     *,
     progress: ProgressLike = None,
     guard: str | None = None,
-    client: Client | None = None,
+    client: ClientLike | None = None,
 ) -> FileResult:
     """Run one task and return its record; never raises for what happens to the transfer.
 

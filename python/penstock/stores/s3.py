@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from penstock.aws import Credentials
-    from penstock.client import Client
+    from penstock.client import ClientLike
     from penstock.units import Size, Span
 
 
@@ -74,7 +74,7 @@ class S3Store(ObjectStore):
         max_parts_in_flight: int = 4,
         token: bool = True,
         reap: bool = False,
-        client: Client | None = None,
+        client: ClientLike | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in {"self", "__class__"}}
         arguments = {name: value for name, value in given.items() if value != _S3_DEFAULTS.get(name)}

@@ -280,6 +280,27 @@ TEST_F(Fetch, ProgressEndsInFailedWhenTheTransferDoes) {
   EXPECT_EQ(seen.reports.back().state, TransferState::failed);
 }
 
+TEST_F(Fetch, ProgressOfAFailureSaysHowFarItCame) {
+  server.on(
+      "/a",
+      script().bytes(std::string{kHead} + "Content-Length: 5000\r\n\r\n" + std::string(1000, 'x')).close());
+  Seen seen;
+  EXPECT_THROW(fetch(web, task(), memory, {.call = {.progress = &seen}}), Error);
+  EXPECT_EQ(seen.reports.back().state, TransferState::failed);
+  EXPECT_EQ(seen.reports.back().bytes_total, 5000u);
+  EXPECT_GT(seen.reports.back().bytes_done, 0u);
+  EXPECT_EQ(seen.reports.back().attempt, 3) << "two restarts";
+}
+
+TEST_F(Fetch, ProgressCountsResumes) {
+  server.on("/a", script().serve({.size = 3'000'000, .reset_after = 1'200'000}));
+  Seen seen;
+  fetch(web, task(), memory, {.call = {.progress = &seen}});
+  EXPECT_EQ(seen.reports.front().resumes, 0);
+  EXPECT_GE(seen.reports.back().resumes, 2);
+  EXPECT_EQ(seen.reports.back().attempt, 1);
+}
+
 TEST_F(Fetch, AProgressThatThrowsCancelsTheTransferAndReachesTheCaller) {
   struct Mine : std::runtime_error {
     using runtime_error::runtime_error;
