@@ -13,6 +13,7 @@ namespace penstock::python {
 
 void bind_base(pybind11::module_& core);
 void bind_streams(pybind11::module_& core);
+void bind_codecs(pybind11::module_& core);
 void bind_store(pybind11::module_& core);
 void bind_http(pybind11::module_& core);
 void bind_aws(pybind11::module_& core);

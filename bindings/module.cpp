@@ -14,7 +14,8 @@ PYBIND11_MODULE(_core, core) {
   remember_main_thread();
   register_errors(core);  // before whatever may throw
   bind_base(core);
-  bind_streams(core);  // Source and Sink: store needs them
+  bind_streams(core);  // Source and Sink: codecs and store need them
+  bind_codecs(core);
   bind_store(core);    // Store: s3 and files need it
   bind_http(core);
   bind_aws(core);

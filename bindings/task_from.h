@@ -9,6 +9,6 @@ namespace penstock::python {
 
 // Never throws for what is in the record: the first field that cannot be right is told in `malformed`, and
 // whatever runs the task refuses it by that. With the GIL held.
-files::FileTask task_from(const pybind11::dict& record);
+files::FileTask task_from(const pybind11::dict& fields);
 
 }  // namespace penstock::python

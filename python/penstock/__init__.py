@@ -31,7 +31,8 @@ from penstock.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, S
 from penstock.uris import get, put, store_at
 
 if TYPE_CHECKING:
-    from penstock import aio, aws, files, testing
+    from penstock import aio, aws, codecs, files, testing
+    from penstock.codecs import Gunzip
     from penstock.files import fetch
     from penstock.objects import ObjectMeta, Progress, Range, Receipt, RemoveReport
 
@@ -52,6 +53,7 @@ __all__ = [
     "FileSource",
     "FolderStore",
     "GetResult",
+    "Gunzip",
     "Hash",
     "InDoubt",
     "Limit",
@@ -73,6 +75,7 @@ __all__ = [
     "Tee",
     "aio",
     "aws",
+    "codecs",
     "fetch",
     "files",
     "get",
@@ -84,8 +87,9 @@ __all__ = [
 ]
 
 # Loaded when first asked for: `dataclasses` alone costs as much as all that is loaded at once.
-_LATE_MODULES = frozenset({"aio", "aws", "files", "testing"})
+_LATE_MODULES = frozenset({"aio", "aws", "codecs", "files", "testing"})
 _LATE_NAMES = {
+    "Gunzip": "codecs",
     "fetch": "files",
     **dict.fromkeys(("ObjectMeta", "Progress", "Range", "Receipt", "RemoveReport"), "objects"),
 }

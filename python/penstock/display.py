@@ -21,10 +21,10 @@ _COLOURS = {
 }
 
 
-def line(name: str, **fields: object) -> str:
-    """``Name(a=1, b='x')``, long values cut: fits a line."""
+def line(kind: str, /, **fields: object) -> str:
+    """``Kind(a=1, b='x')``, long values cut: fits a line."""
     shown = (f"{key}={_cut(repr(value))}" for key, value in fields.items() if value not in ("", None))
-    return f"{name}({', '.join(shown)})"
+    return f"{kind}({', '.join(shown)})"
 
 
 def redacted(fields: dict[str, Any]) -> dict[str, Any]:

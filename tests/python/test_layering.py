@@ -12,7 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ["base", "streams", "disk", "codecs", "records", "store", "http", "aws", "s3", "sqs", "pg", "kv"]
 SYSTEMS = ["files", "bundles", "delta", "ingest", "sync"]
 # A library's headers, and the one place that may know them.
-OWNED = {r"curl/": "http", r"libpq": "pg", r"pybind11/": "bindings", r"Python\.h": "bindings"}
+OWNED = {
+    r"curl/": "http",
+    r"libpq": "pg",
+    r"zlib\.h|zip\.h": "codecs",
+    r"pybind11/": "bindings",
+    r"Python\.h": "bindings",
+}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 ENDINGS = {".h", ".cc", ".cpp"}
 

@@ -63,10 +63,12 @@ Home& Client::State::here() const {
                                            .workers = std::make_unique<Workers>(),
                                            .hashers = few_workers()});
   // The parent's Home stays allocated: its threads are gone and its locks may be held for ever.
-  if (home.compare_exchange_strong(found, fresh.get())) return *fresh.release();
-  fresh->engine->close();
-  return *found;
-}
+  if (!home.compare_exchange_strong(found, fresh.get())) {
+    fresh->engine->close();
+    return *found;
+  }
+  return *fresh.release();
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): ~Client frees it
 
 Client::Client(ClientOptions options) : state_(std::make_unique<State>()) {
   Engine::initialise_libraries();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "penstock/base/redact.h"
+#include "penstock/base/utf8.h"
 #include "penstock/streams/memory.h"
 #include "penstock/streams/stages.h"
 
@@ -13,34 +14,6 @@ namespace penstock::store {
 namespace {
 
 constexpr std::size_t kMaxKeyBytes = 1024;
-
-// How many bytes the character at the front of `text` takes, or 0 if it is none (RFC 3629: no overlong forms,
-// no surrogates, nothing above U+10FFFF).
-std::size_t utf8_character(std::string_view text) {
-  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto tail = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  unsigned lead = byte(0), second = byte(1);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF && tail(1)) return 2;
-  if (lead >= 0xE0 && lead <= 0xEF && tail(1) && tail(2)) {
-    bool fits = (lead != 0xE0 || second >= 0xA0) && (lead != 0xED || second <= 0x9F);
-    return fits ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4 && tail(1) && tail(2) && tail(3)) {
-    bool fits = (lead != 0xF0 || second >= 0x90) && (lead != 0xF4 || second <= 0x8F);
-    return fits ? 4 : 0;
-  }
-  return 0;
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    std::size_t n = utf8_character(text);
-    if (n == 0) return false;
-    text.remove_prefix(n);
-  }
-  return true;
-}
 
 [[noreturn]] void refuse_key(std::string_view key, std::string_view why) {
   std::string shown = redact_text(key, 128);

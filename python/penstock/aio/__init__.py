@@ -4,8 +4,9 @@ Native work runs on worker threads and completes futures of the running loop, on
 task stops its job within 200 ms; if publishing had begun, the CancelledError's ``__cause__`` is InDoubt.
 """
 
-from penstock.aio import files
+from penstock.aio import codecs, files
 from penstock.aio.client import Client
+from penstock.aio.codecs import Gunzip
 from penstock.aio.files import fetch
 from penstock.aio.stores import FolderStore, GetResult, MemoryStore, ObjectStore, S3Store
 from penstock.aio.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, Sink, Source, Tee, pump
@@ -18,6 +19,7 @@ __all__ = [
     "FileSource",
     "FolderStore",
     "GetResult",
+    "Gunzip",
     "Hash",
     "Limit",
     "MemoryStore",
@@ -27,6 +29,7 @@ __all__ = [
     "Sink",
     "Source",
     "Tee",
+    "codecs",
     "fetch",
     "files",
     "get",

@@ -28,13 +28,19 @@ struct Stage {
 struct StageCase {
   std::string name;
   std::function<Stage(Source& inner)> make;
-  // What comes out for what goes in; the default is a stage that passes bytes through.
+  // What comes out for what goes in, which may be cut anywhere.
   std::function<std::string(const std::string& input)> expected = [](const std::string& bytes) {
     return bytes;
   };
-  // What goes in; long enough to be cut anywhere.
-  std::string input = "the quick brown fox jumps over the lazy dog";
+  // What goes in for what is to come out; the default is a stage that passes bytes through.
+  std::function<std::string(const std::string& output)> packed = [](const std::string& bytes) {
+    return bytes;
+  };
+  // What comes out of the input that is tried at each place; long enough to be cut anywhere.
+  std::string output = "the quick brown fox jumps over the lazy dog";
   bool rewindable = true;
+
+  std::string input() const { return packed(output); }
 };
 
 void PrintTo(const StageCase& stage, std::ostream* out);

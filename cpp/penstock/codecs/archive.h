@@ -1,0 +1,64 @@
+// An archive, read once from front to back: entry by entry, and the bytes of each.
+//
+// Life:    next(), then as much of content() as is wanted, then next() again. The end is an end only if the
+// archive
+//          says so: what is cut short is an Error.
+// Threads: one caller at a time.
+// Failure: Error(corrupt) for what contradicts itself or is truncated; Error(refused) for what is not
+// supported, for a
+//          name that would lead out of a folder (code unsafe_name), and beyond the limits (code too_large).
+//          After an Error the archive is of no use.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "penstock/base/call.h"
+#include "penstock/codecs/limits.h"
+#include "penstock/streams/source.h"
+
+namespace penstock::codecs {
+
+namespace code {
+inline constexpr std::string_view kUnsafeName = "unsafe_name";  // refused
+inline constexpr std::string_view kUnsupported =
+    "unsupported";  // refused: a method, encryption, a sparse file
+}  // namespace code
+
+struct Entry {
+  enum class Type { file, folder, link, other };  // other: a device, a pipe
+
+  std::string name{};  // UTF-8, parts separated by "/", safe to join to a folder
+  Type type = Type::file;
+  std::optional<std::uint64_t> bytes{};  // of its content, if the archive says so beforehand
+  std::optional<WallTime> modified{};
+  std::string link_to{};  // of a link, as written: trust it with nothing
+};
+
+class Archive {
+ public:
+  virtual ~Archive() = default;
+
+  // The next entry, or null at the end. Valid until the next call.
+  virtual const Entry* next() = 0;
+
+  // Of the entry that next() gave, and until it is called again. Ends at the entry's end, having compared
+  // what there is to compare. Empty for what is no file.
+  virtual Source& content() = 0;
+
+ protected:
+  Archive() = default;
+  Archive(const Archive&) = default;
+  Archive& operator=(const Archive&) = default;
+};
+
+// Throws Error(refused) for a name that is empty, absolute, has a part "..", a NUL, a backslash or a drive,
+// or is longer than `limits` allows.
+void check_entry_name(std::string_view name, const Limits& limits);
+
+// As it is if it is UTF-8, else read as Latin-1: nothing is lost, and nothing is no text.
+std::string utf8_or_latin1(std::string_view name);
+
+}  // namespace penstock::codecs

@@ -1,0 +1,63 @@
+// The stage that inflates gzip (RFC 1952), every member of it, one after the other.
+//
+// Failure: Error(corrupt) for a damaged or truncated stream (code truncated), for a checksum or length that
+// differs,
+//          and for bytes after the last member; zeros there pass, as tapes leave them. Error(refused, code
+//          too_large) beyond the limits.
+// Memory:  64 KiB of input and 40 KiB of inflate, twice while there is a mark.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "penstock/codecs/inflater.h"
+#include "penstock/codecs/limits.h"
+#include "penstock/streams/source.h"
+
+namespace penstock::codecs {
+
+namespace code {
+inline constexpr std::string_view kTruncated = "truncated";  // corrupt: it ends too early
+inline constexpr std::string_view kTrailing = "trailing";    // corrupt: bytes after the end
+}  // namespace code
+
+class Gunzip : public Source {
+ public:
+  struct Options {
+    Limits limits{};
+    bool ignore_trailing = false;  // what is no member is read and dropped
+  };
+  explicit Gunzip(Source& source);
+  Gunzip(Source& source, Options options);
+  explicit Gunzip(Source&& source) = delete;
+  Gunzip(Source&& source, Options options) = delete;
+
+  std::size_t read(MutableBytes buffer) override;
+  bool rewindable() const override { return source_.rewindable(); }
+  void mark() override;
+  void rewind() override;
+
+ private:
+  // All that mark() saves.
+  struct Place {
+    Inflater inflater{Inflater::Format::gzip};
+    std::vector<std::byte> input;  // read and not yet inflated, from `at` on
+    std::size_t at = 0;
+    std::uint64_t members = 0, bytes_in = 0, bytes_out = 0;
+    bool inside = false, ended = false;
+  };
+  Bytes unread() const { return Bytes{place_.input}.subspan(place_.at); }
+  bool have(std::size_t bytes);
+  void take(std::size_t bytes);
+  bool begin_member();
+  void skip_zeros();
+  void drop_rest();
+  std::size_t made(std::size_t bytes);
+
+  Source& source_;
+  Options options_;
+  Place place_;
+  std::optional<Place> marked_;
+};
+
+}  // namespace penstock::codecs
