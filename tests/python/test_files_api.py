@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 
 import penstock
+import prometheus_client
 import pytest
 from conftest import Bucket
 from local_origin import Origin, wait_until
 from penstock import aio, files
+from penstock.files import prometheus
 from penstock.testing import DictStore, fill
 from penstock.testing.doubles import DictWriter
 
@@ -225,6 +227,28 @@ def test_metrics_count_what_was_done(origin: Origin) -> None:
     before = files.metrics()["penstock_files_total"].get("completed,", 0)
     files.process(task(origin), penstock.MemoryStore())
     assert files.metrics()["penstock_files_total"]["completed,"] == before + 1
+
+
+def test_prometheus_reads_what_metrics_say(origin: Origin) -> None:
+    files.process(task(origin), penstock.MemoryStore())
+    files.process(task(origin, url=origin.url("/absent")), penstock.MemoryStore())
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(prometheus.Collector())
+    read = registry.get_sample_value
+    said = files.metrics()
+    for ended, count in said["penstock_files_total"].items():
+        outcome, _, kind = ended.partition(",")
+        assert read("penstock_files_total", {"outcome": outcome, "kind": kind}) == count > 0
+    buckets = said["penstock_file_seconds"]["buckets"]
+    assert read("penstock_file_seconds_bucket", {"le": "0.05"}) == buckets[0.05]
+    assert read("penstock_file_seconds_count") == sum(buckets.values()) > 1
+    assert read("penstock_file_seconds_sum") == said["penstock_file_seconds"]["sum"]
+    assert read("penstock_bytes_total", {"direction": "in"}) == said["penstock_bytes_total"]["in"] > 0
+    assert read("penstock_pool", {"state": "open"}) == said["penstock_pool"]["open"]
+    for plain in ("penstock_files_in_flight", "penstock_resumes_total", "penstock_uploads_orphaned"):
+        assert read(plain) == said[plain]
+    names = {sample.name for family in registry.collect() for sample in family.samples}
+    assert {name.removesuffix("_count") for name in names} >= said.keys() - {"penstock_retries_total"}
 
 
 def test_metrics_count_fetches_and_refusals_too_and_what_is_in_flight(origin: Origin) -> None:
