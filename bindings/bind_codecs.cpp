@@ -30,7 +30,9 @@ codecs::Limits limits_from(const py::dict& given) {
 class ArchiveHandle {
  public:
   explicit ArchiveHandle(SourcePointer inner, codecs::Limits limits)
-      : inner_(std::move(inner)), archive_(std::make_unique<codecs::TarReader>(*inner_, limits)) {}
+      : inner_(std::move(inner)),
+        attentive_(*inner_, inner_->call()->call()),
+        archive_(std::make_unique<codecs::TarReader>(attentive_, limits)) {}
 
   std::optional<codecs::Entry> next() {
     const Exclusive use{busy_};
@@ -44,12 +46,17 @@ class ArchiveHandle {
       throw std::invalid_argument("the archive has gone on: read an entry before asking for the next");
     return archive_->content().read(buffer);
   }
+  std::optional<std::uint64_t> remaining(std::uint64_t place) {
+    const Exclusive use{busy_};
+    return place == place_ ? archive_->content().remaining() : std::nullopt;
+  }
   std::uint64_t place() const { return place_; }
   const CallPointer& call() const { return inner_->call(); }
   void close() { inner_->close(); }
 
  private:
   SourcePointer inner_;
+  Attentive attentive_;  // a skip over memory never waits, and may be long
   std::unique_ptr<codecs::Archive> archive_;
   std::atomic<bool> busy_{false};
   std::atomic<std::uint64_t> place_{0};
@@ -61,6 +68,7 @@ class Content : public Source {
  public:
   explicit Content(ArchivePointer archive) : archive_(std::move(archive)), place_(archive_->place()) {}
   std::size_t read(MutableBytes buffer) override { return archive_->read(place_, buffer); }
+  std::optional<std::uint64_t> remaining() const override { return archive_->remaining(place_); }
 
  private:
   ArchivePointer archive_;

@@ -16,7 +16,7 @@ PYBIND11_MODULE(_core, core) {
   bind_base(core);
   bind_streams(core);  // Source and Sink: codecs and store need them
   bind_codecs(core);
-  bind_store(core);    // Store: s3 and files need it
+  bind_store(core);  // Store: s3 and files need it
   bind_http(core);
   bind_aws(core);
   bind_s3(core);

@@ -81,7 +81,7 @@ void Runtime::tell(std::unique_ptr<Notice> notice) {
 void Runtime::log(LogLevel level, std::string_view room, std::string_view line) {
   auto notice = std::make_unique<LogLine>(level, room, line);
   std::lock_guard lock{mutex_};
-  if (closed_ || queue_.size() >= kMaxLines) return;
+  if (stopping_ || queue_.size() >= kMaxLines) return;
   start_notifier();
   queue_.push_back(std::move(notice));
   changed_.notify_all();
@@ -139,10 +139,9 @@ void Runtime::stop_notifier() {
 
 void Runtime::shutdown() {
   py::gil_scoped_release release;
-  Runtime* made = current.load();
-  if (made) made->stop_jobs();
+  if (Runtime* made = current.load()) made->stop_jobs();
   http::Client::close_all();  // their pending chores may still log
-  if (made) made->stop_notifier();
+  if (Runtime* made = current.load()) made->stop_notifier();
 }
 
 }  // namespace penstock::python

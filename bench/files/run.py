@@ -106,6 +106,10 @@ class sink:
         self.process.wait()
 
 
+class Died(Exception):
+    """A peer's process ended by itself; the argument is its exit status, negative for a signal."""
+
+
 def measure(name: str, scenario: Scenario, origin: str, endpoint: str) -> tuple[Run, dict[str, str]]:
     arguments = [origin, endpoint, BUCKET, str(scenario.count), str(scenario.size), str(scenario.concurrency)]
     with tempfile.TemporaryFile("w+") as output:
@@ -115,7 +119,7 @@ def measure(name: str, scenario: Scenario, origin: str, endpoint: str) -> tuple[
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - begun
         if process.returncode != 0:
-            sys.exit(f"{name} failed with exit status {process.returncode}")
+            raise Died(process.returncode)
         output.seek(0)
         digests = dict(line.split() for line in output.read().splitlines())
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), digests
@@ -182,12 +186,21 @@ def bench(
     scenario = SCENARIOS[scenario_name]
     expected = origin_digests(scenario)
     runs: dict[str, list[Run]] = {peer: [] for peer in peers}
+    died: dict[str, list[int]] = {peer: [] for peer in peers}
     if endpoint:
         create_bucket(endpoint)
     with sink() as origin:
         target = endpoint or origin
         for number, peer in rounds(peers, count):
-            run, digests = measure(peer, scenario, origin, target)
+            try:
+                run, digests = measure(peer, scenario, origin, target)
+            except Died as death:  # one that is not ours is reported, and the others go on
+                print(f"  {peer} died in round {number}, exit status {death}", file=sys.stderr)
+                if peer == "floor" or peer.startswith("penstock"):
+                    sys.exit(f"{peer} must not die")
+                died[peer].append(*death.args)
+                urllib.request.urlopen(f"{origin}/_clear").close()
+                continue
             check(peer, scenario, expected, digests)
             if endpoint is None:
                 check_taken(peer, scenario, origin)
@@ -198,11 +211,13 @@ def bench(
             print(f"  {scenario_name} {server} round {number} {peer}: {run.wall:.2f} s wall, {run.cpu:.2f} s CPU, "
                   f"{run.rss:.0f} MiB", file=sys.stderr)  # fmt: skip
     return {"scenario": scenario_name, "server": server, "rounds": count,
-            "peers": {peer: summary(runs[peer]) for peer in peers}}  # fmt: skip
+            "peers": {peer: summary(runs[peer]) | {"died": died[peer]} for peer in peers}}  # fmt: skip
 
 
 def summary(runs: list[Run]) -> dict[str, object]:
     fields = ("wall", "cpu", "rss")
+    if not runs:
+        return dict.fromkeys(fields) | {"runs": []}
     medians = {field: round(statistics.median(getattr(run, field) for run in runs), 3) for field in fields}
     return medians | {"runs": [asdict(run) for run in runs]}
 
@@ -213,8 +228,12 @@ def table(result: dict[str, object]) -> str:
     lines = [f"\n{result['scenario']} into {result['server']}, medians of {result['rounds']}",
              f"{'peer':16}{'wall s':>9}{'x floor':>9}{'CPU s':>9}{'x floor':>9}{'peak MiB':>10}"]  # fmt: skip
     for name, peer in peers.items():
+        if peer["wall"] is None:
+            lines.append(f"{name:16}died in every round")
+            continue
         wall, cpu = (f"{peer[f] / base[f]:.2f}" if base else "-" for f in ("wall", "cpu"))
-        lines.append(f"{name:16}{peer['wall']:9.2f}{wall:>9}{peer['cpu']:9.2f}{cpu:>9}{peer['rss']:10.0f}")
+        lines.append(f"{name:16}{peer['wall']:9.2f}{wall:>9}{peer['cpu']:9.2f}{cpu:>9}{peer['rss']:10.0f}"
+                     + (f"  died {len(peer['died'])} times" if peer["died"] else ""))  # fmt: skip
     return "\n".join(lines)
 
 
@@ -250,12 +269,12 @@ def main() -> None:
     for peer in commands().keys() - set(present(commands())):
         print(f"left out, not installed: {peer}", file=sys.stderr)
     results = []
-    for scenario in options.scenario:
-        for server in options.server:
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for server in options.server:
+        for scenario in options.scenario:
             results.append(bench(scenario, server, endpoints()[server], options.peer, options.rounds))
             print(table(results[-1]), flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
+            options.out.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
     print(f"\nwritten: {options.out}")
 
 

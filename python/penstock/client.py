@@ -49,6 +49,9 @@ class AddressPolicy:
 class Client:
     """One pool of connections with its limits and clocks.
 
+    At the interpreter's exit every client is closed, pending aborts included; an ``atexit`` function that was
+    registered before ``import penstock`` runs after that and finds them closed.
+
     Args:
         options: ``connections_per_host`` (16), ``connections`` (256), ``slot_wait`` (60 s),
             ``idle_connection`` (30 s), ``connection_life`` (300 s), ``connect`` (10 s), ``first_byte`` (30 s),

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 from penstock import _core, display
+from penstock.errors import Refused
 from penstock.streams import Source, native_source
 from penstock.units import size
 
@@ -35,7 +36,7 @@ class Limits:
     Attributes:
         total_bytes: Of one stream or archive, inflated.
         entry_bytes: Of one member of an archive.
-        ratio: Bytes out for each byte in, once ``ratio_from`` bytes are out.
+        ratio: Bytes out for each byte in, once ``ratio_from`` bytes are out; 0: any.
         ratio_from: A small file of zeros is no attack.
         entries: Members of an archive.
         name_bytes: Of a member's name.
@@ -51,7 +52,11 @@ class Limits:
 
 def to_core(limits: Limits | None) -> dict[str, int]:
     """The limits in bytes."""
-    return {} if limits is None else {name: size(value) for name, value in asdict(limits).items()}
+    given = {} if limits is None else {name: size(value) for name, value in asdict(limits).items()}
+    for name, value in given.items():
+        if not 0 <= value < 2**63:
+            raise Refused(f"Limits.{name} is {value}: give 0 to 2**63 - 1")
+    return given
 
 
 class Gunzip(Source):
@@ -133,7 +138,7 @@ class Tar(Archive):
         Refused: While iterating: beyond the limits, a name that leads out of a folder (``unsafe_name``), a sparse
             file (``unsupported``).
     Memory:
-        About 64 KiB.
+        About 100 KiB; names and pax headers up to 64 KiB each.
     Source:
         POSIX.1-2001 pax, GNU tar manual, "Basic Tar Format".
 

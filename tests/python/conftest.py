@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -75,6 +76,13 @@ class Bucket:
     def body(self, key: str) -> bytes:
         body: bytes = self.server.judge.get_object(Bucket=self.name, Key=key)["Body"].read()
         return body
+
+    def sha256(self, key: str) -> str:
+        """Of an object too large to be held."""
+        digest = hashlib.sha256()
+        for piece in self.server.judge.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(2**20):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def keys(self) -> list[str]:
         listed = self.server.judge.list_objects_v2(Bucket=self.name)

@@ -17,6 +17,7 @@ import penstock
 import pytest
 from faults import origin
 from faults.s3 import ScriptedS3, error, instead, late, listing, lost, undone_lost, without
+from faults.tasks import FULL_SIZE
 from faults.wire import Answer, Request
 
 MIB = 2**20
@@ -130,6 +131,18 @@ def test_a_part_whose_connection_is_reset_is_sent_again_whole(s3, store):
     pieces = [PARTS[:5_242_880], PARTS[5_242_880:10_485_760], PARTS[10_485_760:]]
     for number, piece in enumerate(pieces, 1):
         assert {r.body_sha256 for r in sent_parts(s3, number)} == {hashlib.sha256(piece).hexdigest()}
+
+
+@pytest.mark.parametrize(
+    "size", [pytest.param(192 * MIB, id="192MiB"), pytest.param(5 * 2**30, id="5GiB", marks=FULL_SIZE)]
+)
+def test_an_upload_reset_every_64_mebibytes_arrives_byte_exact(s3, client, size):
+    body = os.urandom(size)
+    parts = size // (8 * MIB)
+    s3.on("UploadPart", *[lost if n % 8 == 7 else None for n in range(parts)])
+    store_on(s3, client, part_bytes="8MiB").put("k", body)
+    assert hashlib.sha256(stored(s3)).digest() == hashlib.sha256(body).digest()
+    assert len(s3.asked("UploadPart")) == parts + parts // 8
 
 
 def test_a_part_accepted_without_an_etag_is_corrupt_and_leaves_nothing(s3, store, client):

@@ -186,9 +186,8 @@ def start(kind: Kind, parent: Path) -> Running:
             )
         url = f"http://{address}"
         if _becomes_healthy(process, url + kind.health):
-            process.returncode = (
-                0  # it outlives this object, which would warn of that; its pid is what is kept
-            )
+            # It outlives this object, which would warn of that; its pid is what is kept.
+            process.returncode = 0
             return Running(kind.name, url, process.pid, _born(process.pid) or 0, str(folder))
         _end(process.pid, _born(process.pid))
         tail = (folder / "log").read_text(errors="replace")[-1000:]

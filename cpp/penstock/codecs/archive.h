@@ -1,13 +1,12 @@
 // An archive, read once from front to back: entry by entry, and the bytes of each.
 //
 // Life:    next(), then as much of content() as is wanted, then next() again. The end is an end only if the
-// archive
-//          says so: what is cut short is an Error.
+//          archive says so: what is cut short is an Error.
 // Threads: one caller at a time.
 // Failure: Error(corrupt) for what contradicts itself or is truncated; Error(refused) for what is not
-// supported, for a
-//          name that would lead out of a folder (code unsafe_name), and beyond the limits (code too_large).
-//          After an Error the archive is of no use.
+// supported,
+//          for a name that would lead out of a folder (code unsafe_name), and beyond the limits (code
+//          too_large). After an Error next() throws it again.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +57,7 @@ class Archive {
 // or is longer than `limits` allows.
 void check_entry_name(std::string_view name, const Limits& limits);
 
-// As it is if it is UTF-8, else read as Latin-1: nothing is lost, and nothing is no text.
+// As it is if it is UTF-8, else read as Latin-1, so that it is text; two names may become one.
 std::string utf8_or_latin1(std::string_view name);
 
 }  // namespace penstock::codecs

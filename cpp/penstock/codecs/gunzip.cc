@@ -1,6 +1,7 @@
 #include "penstock/codecs/gunzip.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -112,7 +113,8 @@ std::size_t Gunzip::made(std::size_t bytes) {
   if (place_.bytes_out > limits.total_bytes)
     throw too_large(fmt::format("the gzip stream inflates to more than {}", format_bytes(limits.total_bytes)),
                     place_.bytes_out);
-  if (place_.bytes_out > limits.ratio_from && place_.bytes_out / limits.ratio > place_.bytes_in)
+  if (limits.ratio > 0 && place_.bytes_out > limits.ratio_from &&
+      place_.bytes_out / limits.ratio > place_.bytes_in)
     throw too_large(fmt::format("the gzip stream inflates to more than {} times its size", limits.ratio),
                     place_.bytes_out);
   return bytes;
@@ -124,6 +126,7 @@ void Gunzip::mark() {
 }
 
 void Gunzip::rewind() {
+  if (!marked_) throw std::logic_error("rewind() without mark()");
   source_.rewind();
   place_ = *marked_;
 }

@@ -1,9 +1,8 @@
 // The stage that inflates gzip (RFC 1952), every member of it, one after the other.
 //
 // Failure: Error(corrupt) for a damaged or truncated stream (code truncated), for a checksum or length that
-// differs,
-//          and for bytes after the last member; zeros there pass, as tapes leave them. Error(refused, code
-//          too_large) beyond the limits.
+//          differs, and for bytes after the last member; zeros there pass, as tapes leave them.
+//          Error(refused, code too_large) beyond the limits.
 // Memory:  64 KiB of input and 40 KiB of inflate, twice while there is a mark.
 #pragma once
 

@@ -41,11 +41,6 @@ std::uint64_t padding_of(std::uint64_t bytes) {
   return (kTarBlockBytes - bytes % kTarBlockBytes) % kTarBlockBytes;
 }
 
-// Only these have content, and what is unknown: links, devices and folders have none whatever size they say.
-bool has_content(char type) {
-  return type < '1' || type > '6';
-}
-
 Entry::Type type_of(char type, std::string_view name) {
   switch (type) {
     case '\0':  // before POSIX a folder was a file whose name ends in "/"
@@ -63,18 +58,33 @@ Entry::Type type_of(char type, std::string_view name) {
   }
 }
 
+// Links, devices and folders have no content, whatever size they say; what is unknown has.
+bool has_content(char type, Entry::Type as) {
+  return as == Entry::Type::file || (as == Entry::Type::other && (type < '3' || type > '6'));
+}
+
 }  // namespace
 
 TarReader::TarReader(Source& source, Limits limits) : source_(source), limits_(limits) {}
 
 const Entry* TarReader::next() {
+  if (failure_) throw Error{*failure_};
+  try {
+    return advance();
+  } catch (const Error& error) {
+    failure_ = error;
+    throw;
+  }
+}
+
+const Entry* TarReader::advance() {
   if (ended_) return nullptr;
   skip_rest();
   Block block;
   for (Before before{.pax = for_all_};;) {
     if (!read_block(block)) throw truncated();
     if (all_zeros(block)) {
-      if (before.headers > 0) throw corrupt("the tar ends after a header that belongs to an entry");
+      if (before.of_an_entry) throw corrupt("the tar ends after a header that belongs to an entry");
       check_end();
       ended_ = true;
       return nullptr;
@@ -90,14 +100,14 @@ bool TarReader::note(const TarHeader& header, Before& before) {
   switch (header.type) {
     case 'L':
       before.name = read_text(header.bytes);
-      return true;
+      return before.of_an_entry = true;
     case 'K':
       before.link_to = read_text(header.bytes);
-      return true;
+      return before.of_an_entry = true;
     case 'x':
     case 'X':  // Solaris
       before.pax.add(read_text(header.bytes));
-      return true;
+      return before.of_an_entry = true;
     case 'g':
       for_all_.add(read_text(header.bytes));
       before.pax = for_all_;
@@ -114,13 +124,9 @@ const Entry* TarReader::begin(const TarHeader& header, const Before& before) {
   if (header.type == 'S' || before.pax.sparse)
     throw refused("the tar holds a sparse file, which is not supported", code::kUnsupported);
   const std::string name = before.pax.path ? *before.pax.path : before.name.value_or(header.name);
-  const std::uint64_t bytes = has_content(header.type) ? before.pax.size.value_or(header.bytes) : 0;
   entry_ = Entry{.type = type_of(header.type, name), .modified = header.modified};
   if (before.pax.mtime) entry_.modified = before.pax.mtime;
-  if (bytes > limits_.entry_bytes || bytes > limits_.total_bytes - total_bytes_)
-    throw refused(fmt::format("the tar's entry of {} is over the limit", format_bytes(bytes)),
-                  penstock::code::kTooLarge);
-  total_bytes_ += bytes;
+  take_size(has_content(header.type, entry_.type) ? before.pax.size.value_or(header.bytes) : 0);
   entry_.name = utf8_or_latin1(name);
   if (entry_.type == Entry::Type::folder)
     while (entry_.name.size() > 1 && entry_.name.ends_with('/')) entry_.name.pop_back();
@@ -128,11 +134,19 @@ const Entry* TarReader::begin(const TarHeader& header, const Before& before) {
   if (entry_.type == Entry::Type::link)
     entry_.link_to =
         utf8_or_latin1(before.pax.linkpath ? *before.pax.linkpath : before.link_to.value_or(header.link_to));
-  if (entry_.type == Entry::Type::file) entry_.bytes = bytes;
-  padding_ = padding_of(bytes);
-  left_ = entry_.type == Entry::Type::file ? bytes : 0;
-  if (entry_.type == Entry::Type::other) drop(bytes);
   return &entry_;
+}
+
+// What is no file's is skipped with the rest of the entry.
+void TarReader::take_size(std::uint64_t bytes) {
+  if (bytes > limits_.entry_bytes || bytes > limits_.total_bytes - total_bytes_)
+    throw refused(fmt::format("the tar's entry of {} is over the limit", format_bytes(bytes)),
+                  penstock::code::kTooLarge);
+  total_bytes_ += bytes;
+  const bool file = entry_.type == Entry::Type::file;
+  if (file) entry_.bytes = bytes;
+  left_ = file ? bytes : 0;
+  padding_ = padding_of(bytes) + (file ? 0 : bytes);
 }
 
 // False at the end; a part of a block is none.

@@ -7,12 +7,13 @@
 #include <optional>
 #include <string>
 
+#include "penstock/base/error.h"
 #include "penstock/codecs/archive.h"
 #include "penstock/codecs/tar_header.h"
 
 namespace penstock::codecs {
 
-// Memory: a block; names and pax headers up to 64 KiB each.
+// Memory: names and pax headers, up to 64 KiB each: those of the entry, and those of the whole archive.
 class TarReader : public Archive {
  public:
   explicit TarReader(Source& source, Limits limits = {});
@@ -36,13 +37,16 @@ class TarReader : public Archive {
   struct Before {
     std::optional<std::string> name{}, link_to{};
     PaxRecords pax{};
+    bool of_an_entry = false;  // not only global
     int headers = 0;
   };
 
+  const Entry* advance();
   bool read_block(MutableBytes block);
   std::string read_text(std::uint64_t bytes);
   bool note(const TarHeader& header, Before& before);
   const Entry* begin(const TarHeader& header, const Before& before);
+  void take_size(std::uint64_t bytes);
   void skip_rest();
   void drop(std::uint64_t bytes);
   void check_end();
@@ -54,6 +58,7 @@ class TarReader : public Archive {
   PaxRecords for_all_;
   std::uint64_t left_ = 0, padding_ = 0, entries_ = 0, total_bytes_ = 0;
   bool ended_ = false;
+  std::optional<Error> failure_;
 };
 
 }  // namespace penstock::codecs

@@ -4,7 +4,7 @@ namespace penstock::files {
 
 TransferProgress::Attempt::Attempt(TransferProgress& progress, const http::Body& body) : progress_(progress) {
   progress_.body_ = &body;
-  progress_.last_ = {.bytes_total = body.remaining(), .attempt = progress_.last_.attempt + 1};
+  progress_.last_ = {.bytes_total = body.remaining(), .attempt = ++progress_.attempts_};
 }
 
 TransferProgress::Attempt::~Attempt() {

@@ -1,6 +1,6 @@
 // What one fetch tells of itself: which attempt, how often resumed, and at its end how far it had come.
 //
-// Life:    an Attempt a body, one after another; what it was told stays for end().
+// Life:    an Attempt a body, one after another; what was told of the last one stays for how it ends.
 // Threads: the transfer's own.
 #pragma once
 
@@ -33,7 +33,8 @@ class TransferProgress : public Progress {
  private:
   Progress* told_;
   const http::Body* body_ = nullptr;
-  ProgressReport last_{.attempt = 0};
+  int attempts_ = 0;
+  ProgressReport last_;
 };
 
 }  // namespace penstock::files

@@ -258,7 +258,9 @@ void Engine::wait() {
 }
 
 void Engine::begin_closing() {
-  last_chance_ = std::chrono::steady_clock::now() + kChoreGrace;
+  // Asked again, it has what was left: who closes many at once gives each the same grace.
+  if (last_chance_ == std::chrono::steady_clock::time_point{})
+    last_chance_ = std::chrono::steady_clock::now() + kChoreGrace;
   cancel_all(false);
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock.aio._jobs import done, loop
-from penstock.aio.streams import Feed, Source, native_source
+from penstock.aio.streams import Feed, LentFeed, Source, native_source
 from penstock.codecs import Limits, describe, to_core
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Archive:
             raise
         if found is None:
             raise StopAsyncIteration
-        entry = Entry._of(found[-1], self._feed)
+        entry = Entry._of(found[-1], None if self._feed is None else LentFeed(self._feed))
         describe(entry, found)
         return entry
 

@@ -83,6 +83,23 @@ class Feed:
                     await self._writer.room(min(total - at, PIPE_BYTES // 2), loop())
 
 
+class LentFeed(Feed):
+    """The feed of something larger, which starts and stops it: a member of an archive ends, the archive goes on."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.call = feed.call
+
+    def start(self) -> None:
+        """It has been started."""
+
+    async def stop(self) -> None:
+        """Not by this one."""
+
+    async def raise_failure(self, otherwise: BaseException) -> None:
+        await self._feed.raise_failure(otherwise)
+
+
 class Source:
     """Async twin of penstock.Source; ``data`` may also be an async iterator of buffers."""
 

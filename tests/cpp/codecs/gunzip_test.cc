@@ -110,6 +110,18 @@ TEST(Gunzip, limits_are_refused_at_the_byte_that_breaks_them) {
   }
 }
 
+TEST(Gunzip, a_ratio_of_zero_is_no_limit) {
+  const std::string packed = gzip(std::string(100'000, 'z'));
+  EXPECT_EQ(gunzip(packed, {.limits = {.ratio = 0, .ratio_from = 0}}).size(), 100'000U);
+}
+
+TEST(Gunzip, a_rewind_without_a_mark_is_a_mistake_of_the_program) {
+  const std::string packed = gzip("one");
+  MemorySource source{as_bytes(packed)};
+  Gunzip stage{source};
+  EXPECT_THROW(stage.rewind(), std::logic_error);
+}
+
 TEST(Gunzip, a_small_stream_of_zeros_is_no_attack) {
   EXPECT_EQ(gunzip(gzip(std::string(32 << 20, '\0'))).size(), 32_MiB);
 }

@@ -158,6 +158,30 @@ TEST(TarReader, a_size_may_be_octal_binary_or_said_by_pax) {
     EXPECT_EQ(error_from(tar({{.name = "a", .body = "abc", .size = bad}})).kind(), Kind::corrupt);
 }
 
+TEST(TarReader, a_folder_of_before_posix_has_no_content_whatever_size_it_says) {
+  const std::string folder = packed({.name = "d/", .type = '\0', .size = "00000000005"});
+  EXPECT_EQ(listed(folder + tar({{.name = "a", .body = "one"}})), "d/ a=one");
+}
+
+TEST(TarReader, what_is_of_no_known_type_is_skipped_with_its_content) {
+  EXPECT_EQ(
+      listed(tar({{.name = "v", .body = std::string(700, 'v'), .type = 'V'}, {.name = "a", .body = "one"}})),
+      "v? a=one");
+}
+
+TEST(TarReader, a_tar_of_a_global_header_alone_is_empty) {
+  EXPECT_EQ(listed(tar({{.name = "g", .body = pax("comment", "commit"), .type = 'g'}})), "");
+  EXPECT_EQ(error_from(tar({{.name = "x", .body = pax("comment", "none"), .type = 'x'}})).kind(),
+            Kind::corrupt);
+}
+
+TEST(TarReader, a_failure_stays_one_however_often_asked) {
+  const std::string archive = tar({{.name = "../x", .body = std::string(2048, '\0')}, {.name = "a"}});
+  MemorySource source{as_bytes(archive)};
+  TarReader reader{source};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(error_of([&] { reader.next(); }).facts().code, code::kUnsafeName);
+}
+
 TEST(TarReader, a_tar_cut_at_any_byte_is_truncated) {
   const std::string archive = tar({{.name = "a", .body = "one"}, {.name = "b", .body = "two"}});
   for (std::size_t cut = 0; cut < archive.size() - kEnd.size() + 512; ++cut)
@@ -198,7 +222,7 @@ TEST(TarReader, a_name_that_is_no_utf8_is_latin1) {
   EXPECT_EQ(listed(tar({{.name = "caf\xe9"}, {.name = "caf\xc3\xa9"}})), "caf\xc3\xa9= caf\xc3\xa9=");
 }
 
-TEST(TarReader, a_time_beyond_the_clock_is_none) {
+TEST(TarReader, a_time_of_pax_beyond_the_clock_leaves_the_headers_own) {
   for (const char* time : {"29451200000", "-9300000000", "1e300", "nan", "soon"}) {
     const std::string archive = tar({{.name = "x", .body = pax("mtime", time), .type = 'x'}, {.name = "a"}});
     MemorySource source{as_bytes(archive)};

@@ -278,6 +278,7 @@ TEST_F(Fetch, ProgressEndsInFailedWhenTheTransferDoes) {
   EXPECT_THROW(fetch(web, task(), memory, {.call = {.progress = &seen}}), Error);
   ASSERT_FALSE(seen.reports.empty());
   EXPECT_EQ(seen.reports.back().state, TransferState::failed);
+  EXPECT_EQ(seen.reports.back().attempt, 1);
 }
 
 TEST_F(Fetch, ProgressOfAFailureSaysHowFarItCame) {
