@@ -34,7 +34,27 @@ CHUNK_BYTES = 256 * 1024
 TAKEN = "a C-contiguous buffer, a Path, a binary file, an iterator of buffers or a source"
 
 
-class Source:
+class Positioned:
+    """What a source knows of its own place, asked without waiting."""
+
+    _native: _core.Source
+
+    @property
+    def remaining(self) -> int | None:
+        """Bytes still to come, or None."""
+        return self._native.remaining
+
+    @property
+    def rewindable(self) -> bool:
+        """Whether mark() and rewind() work."""
+        return self._native.rewindable
+
+    def mark(self) -> None:
+        """Remember this place; replaces the last mark."""
+        self._native.mark()
+
+
+class Source(Positioned):
     """Where bytes come from. Wraps whatever is source-like; see :data:`TAKEN`.
 
     Iterating gives ``bytes`` of up to 256 KiB as they come; ``read(n)`` gives exactly n until the end.
@@ -42,7 +62,7 @@ class Source:
     """
 
     def __init__(self, data: Any) -> None:
-        self._native: _core.Source = native_source(data)
+        self._native = native_source(data)
 
     @classmethod
     def _of(cls, native: _core.Source) -> Self:
@@ -63,20 +83,6 @@ class Source:
             Refused: There is more than ``limit``; code ``too_large``.
         """
         return b"".join(Limit(self, limit))
-
-    @property
-    def remaining(self) -> int | None:
-        """Bytes still to come, or None."""
-        return self._native.remaining
-
-    @property
-    def rewindable(self) -> bool:
-        """Whether mark() and rewind() work."""
-        return self._native.rewindable
-
-    def mark(self) -> None:
-        """Remember this place; replaces the last mark."""
-        self._native.mark()
 
     def rewind(self) -> None:
         """Back to the mark: the same bytes again."""

@@ -15,18 +15,13 @@ from conftest import Bucket
 from local_origin import Origin
 from penstock import aio
 from penstock.testing import fill
+from producers import pieces
 
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
     with Origin() as made:
         yield made
-
-
-async def pieces(body: bytes, step: int) -> AsyncIterator[bytes]:
-    for at in range(0, len(body), step):
-        yield body[at : at + step]
-        await asyncio.sleep(0)
 
 
 def test_an_async_iterator_becomes_an_object_and_comes_back() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from penstock import aio
 from penstock.codecs import Limits, Tar
 from penstock.testing import SlowSource, fill
+from producers import pieces
 
 
 def members(parts: list[bytes]) -> bytes:
@@ -177,12 +178,6 @@ def test_an_entry_is_read_before_the_next_is_asked_for() -> None:
             first.read(1)
     with pytest.raises(ValueError, match="closed"):
         next(archive)
-
-
-async def pieces(body: bytes, step: int) -> AsyncIterator[bytes]:
-    for at in range(0, len(body), step):
-        yield body[at : at + step]
-        await asyncio.sleep(0)
 
 
 def test_an_async_tar_gz_is_read_as_it_comes_and_an_entry_may_be_left() -> None:

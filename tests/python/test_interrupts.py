@@ -47,15 +47,14 @@ def latencies(state: str, **more: object) -> list[float]:
     return seconds
 
 
-def claim(seconds: list[float]) -> None:
-    assert len(seconds) == ROUNDS
-    assert statistics.median(seconds) < PROMISED_SECONDS
-    assert max(seconds) < GENEROUS_SECONDS
+def as_promised(seconds: list[float]) -> bool:
+    promised = statistics.median(seconds) < PROMISED_SECONDS and max(seconds) < GENEROUS_SECONDS
+    return len(seconds) == ROUNDS and promised
 
 
 @pytest.mark.parametrize("state", ["headers", "body", "slot", "backoff", "put", "part", "publish"])
 def test_ctrl_c_is_heard_within_200_ms_in(state: str) -> None:
-    claim(latencies(state))
+    assert as_promised(latencies(state))
 
 
 def test_ctrl_c_is_heard_within_200_ms_in_name_resolution(tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_ctrl_c_is_heard_within_200_ms_in_name_resolution(tmp_path: Path) -> Non
     try:
         more = {"PENSTOCK_TEST_RESOLVING": str(told), "PENSTOCK_TEST_ASKED": str(asked)}
         environment = {**os.environ, **more, "LD_PRELOAD": str(library)}
-        claim(latencies("resolution", env=environment, pass_fds=(told, asked)))
+        assert as_promised(latencies("resolution", env=environment, pass_fds=(told, asked)))
     finally:
         os.close(told)
         os.close(asked)

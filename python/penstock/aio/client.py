@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock import client as sync
+from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop
 from penstock.streams import call
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from penstock import _core
     from penstock.units import Span
 
 
-class Client:
+class Client(Closing):
     """Async twin of penstock.Client, with its arguments, over a sync one (``sync``).
 
     >>> import asyncio
@@ -53,12 +52,6 @@ class Client:
     async def aclose(self) -> None:
         """Refuse new work, give pending aborts up to 10 s, join the thread."""
         await self._native.close(loop())
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"aio.{self.sync!r}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
+from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop
 from penstock.aio.streams import Feed, LentFeed, Source, native_source
 from penstock.codecs import Limits, describe, to_core
@@ -17,8 +18,6 @@ from penstock.codecs import Limits, describe, to_core
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
-
-    from typing_extensions import Self
 
     from penstock.codecs import EntryType
 
@@ -47,7 +46,7 @@ class Entry(Source):
         self._native.close()
 
 
-class Archive:
+class Archive(Closing):
     """Async twin of penstock.codecs.Archive."""
 
     _native: _core.Archive
@@ -78,12 +77,6 @@ class Archive:
         entry = Entry._of(found[-1], None if self._feed is None else LentFeed(self._feed))
         describe(entry, found)
         return entry
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 class Tar(Archive):

@@ -112,12 +112,6 @@ class fetch_many(AsyncIterator[FileResult]):
         self._over = True
         self._batch.cancel()
 
-    async def __aenter__(self) -> fetch_many:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
 
 def _from_loop(tasks: AsyncIterable[FileTask], on: asyncio.AbstractEventLoop) -> Iterator[FileTask]:
     """The loop's tasks, one at a time, for the worker that takes them."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock import stores as sync
+from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop, raising_of, told_call
 from penstock.aio.streams import Sink, Source, fed, native_source
 from penstock.fields import pairs
@@ -47,7 +48,7 @@ class GetResult(Source):
     range: Range | None
 
 
-class ObjectStore:
+class ObjectStore(Closing):
     """Async twin of penstock.ObjectStore, over a sync one (``sync``)."""
 
     def __init__(self, store: sync.ObjectStore) -> None:
@@ -157,12 +158,6 @@ class ObjectStore:
 
     async def aclose(self) -> None:
         """Nothing to end: connections belong to the client. For symmetry with ``async with``."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     def __repr__(self) -> str:
         return f"aio.{self.sync!r}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock import _core
 from penstock import streams as sync
+from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop
 from penstock.errors import Cancelled
 from penstock.streams import CHUNK_BYTES, Chunk
@@ -100,7 +101,7 @@ class LentFeed(Feed):
         await self._feed.raise_failure(otherwise)
 
 
-class Source:
+class Source(sync.Positioned, Closing):
     """Async twin of penstock.Source; ``data`` may also be an async iterator of buffers."""
 
     def __init__(self, data: Any) -> None:
@@ -121,20 +122,6 @@ class Source:
     async def bytes(self, limit: Size = "64MiB") -> Chunk:
         """All that is left, up to ``limit``; Refused, code ``too_large``, if there is more."""
         return b"".join([chunk async for chunk in Limit(self, limit)])
-
-    @property
-    def remaining(self) -> int | None:
-        """Bytes still to come, or None."""
-        return self._native.remaining
-
-    @property
-    def rewindable(self) -> bool:
-        """Whether mark() and rewind() work; an async iterator cannot."""
-        return self._native.rewindable
-
-    def mark(self) -> None:
-        """Remember this place; replaces the last mark."""
-        self._native.mark()
 
     async def rewind(self) -> None:
         """Back to the mark: the same bytes again."""
@@ -164,14 +151,6 @@ class Source:
         if chunk := await self._read(CHUNK_BYTES, full=False):
             return chunk
         raise StopAsyncIteration
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class Limit(Source):
