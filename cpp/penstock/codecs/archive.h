@@ -15,16 +15,11 @@
 #include <string_view>
 
 #include "penstock/base/call.h"
+#include "penstock/codecs/codes.h"
 #include "penstock/codecs/limits.h"
 #include "penstock/streams/source.h"
 
 namespace penstock::codecs {
-
-namespace code {
-inline constexpr std::string_view kUnsafeName = "unsafe_name";  // refused
-inline constexpr std::string_view kUnsupported =
-    "unsupported";  // refused: a method, encryption, a sparse file
-}  // namespace code
 
 struct Entry {
   enum class Type { file, folder, link, other };  // other: a device, a pipe

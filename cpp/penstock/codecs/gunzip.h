@@ -9,16 +9,12 @@
 #include <optional>
 #include <vector>
 
+#include "penstock/codecs/codes.h"
 #include "penstock/codecs/inflater.h"
 #include "penstock/codecs/limits.h"
 #include "penstock/streams/source.h"
 
 namespace penstock::codecs {
-
-namespace code {
-inline constexpr std::string_view kTruncated = "truncated";  // corrupt: it ends too early
-inline constexpr std::string_view kTrailing = "trailing";    // corrupt: bytes after the end
-}  // namespace code
 
 class Gunzip : public Source {
  public:

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "penstock/base/error.h"
-#include "penstock/codecs/gunzip.h"
 
 namespace penstock::codecs {
 namespace {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "penstock/codecs/gunzip.h"
 #include "penstock/streams/memory.h"
 
 #include "support/errors.h"
