@@ -54,6 +54,7 @@ def commands() -> dict[str, list[str]]:
     return {
         "floor": [str(BUILD / "bench/bench_floor")],
         "penstock": [penstock_python, str(PEERS / "penstock_peer.py")],
+        "penstock-2": [penstock_python, str(PEERS / "penstock_peer.py"), "two-clients"],
         "penstock-cpp": [str(BUILD / "bench/bench_penstock")],
         "boto3-classic": [bench_python, str(PEERS / "boto3_peer.py"), "classic"],
         "boto3-unsigned": [bench_python, str(PEERS / "boto3_peer.py"), "unsigned"],
@@ -140,37 +141,54 @@ def check_taken(name: str, scenario: Scenario, endpoint: str) -> None:
     urllib.request.urlopen(f"{endpoint}/_clear").close()
 
 
+BOTO3 = (
+    "import boto3,hashlib,sys\n"
+    "bucket=sys.argv[4]\n"
+    "c=boto3.client('s3',endpoint_url=sys.argv[1],region_name='us-east-1',aws_access_key_id=sys.argv[2],"
+    "aws_secret_access_key=sys.argv[3])\n"
+)
+
+
+def by_boto3(program: str, endpoint: str, keys: list[str]) -> str:
+    """What `program` prints: it has the client `c`, the name `bucket`, and the keys in sys.argv[5:]."""
+    command = [str(BUILD / "venv/bin/python"), "-c", BOTO3 + program, endpoint, *KEYS, BUCKET, *keys]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def check_stored(name: str, scenario: Scenario, expected: list[str], endpoint: str) -> None:
     """Reads the objects back by boto3 and hashes them (a sample of 20 where there are many)."""
     program = (
-        "import boto3,hashlib,sys\n"
-        "c=boto3.client('s3',endpoint_url=sys.argv[1],region_name='us-east-1',aws_access_key_id=sys.argv[2],"
-        "aws_secret_access_key=sys.argv[3])\n"
         "for k in sys.argv[5:]:\n"
         " h=hashlib.sha256()\n"
-        " for b in c.get_object(Bucket=sys.argv[4],Key=k)['Body'].iter_chunks(1<<20): h.update(b)\n"
-        " print(k,h.hexdigest()); c.delete_object(Bucket=sys.argv[4],Key=k)\n"
+        " for b in c.get_object(Bucket=bucket,Key=k)['Body'].iter_chunks(1<<20): h.update(b)\n"
+        " print(k,h.hexdigest())\n"
     )
     numbers = random.Random(1).sample(range(scenario.count), min(20, scenario.count))
-    keys = [f"{name}-{i}" for i in numbers]
-    python = str(BUILD / "venv/bin/python")
-    output = subprocess.run(
-        [python, "-c", program, endpoint, *KEYS, BUCKET, *keys], check=True, capture_output=True, text=True
-    ).stdout
+    output = by_boto3(program, endpoint, [f"{name}-{i}" for i in numbers])
     stored = dict(line.split() for line in output.splitlines())
     wrong = [f"{name}-{i}" for i in numbers if stored.get(f"{name}-{i}") != expected[i]]
     if wrong:
         sys.exit(f"{name}: the stored objects differ: {wrong[:5]}")
 
 
-def create_bucket(endpoint: str) -> None:
+def remove_stored(endpoint: str) -> None:
+    """Nobody writes beside another's objects; what a dead peer left goes too."""
     program = (
-        "import boto3,sys\n"
-        "c=boto3.client('s3',endpoint_url=sys.argv[1],region_name='us-east-1',aws_access_key_id=sys.argv[2],"
-        "aws_secret_access_key=sys.argv[3])\n"
-        "if sys.argv[4] not in [b['Name'] for b in c.list_buckets()['Buckets']]: c.create_bucket(Bucket=sys.argv[4])\n"
+        "for page in c.get_paginator('list_objects_v2').paginate(Bucket=bucket):\n"
+        " there=[{'Key':o['Key']} for o in page.get('Contents',())]\n"
+        " there and c.delete_objects(Bucket=bucket,Delete={'Objects':there,'Quiet':True})\n"
+        "for u in c.list_multipart_uploads(Bucket=bucket).get('Uploads',()):\n"
+        " c.abort_multipart_upload(Bucket=bucket,Key=u['Key'],UploadId=u['UploadId'])\n"
     )
-    subprocess.run([str(BUILD / "venv/bin/python"), "-c", program, endpoint, *KEYS, BUCKET], check=True)
+    by_boto3(program, endpoint, [])
+
+
+def create_bucket(endpoint: str) -> None:
+    by_boto3(
+        "if bucket not in [b['Name'] for b in c.list_buckets()['Buckets']]: c.create_bucket(Bucket=bucket)\n",
+        endpoint,
+        [],
+    )
 
 
 def rounds(peers: list[str], count: int) -> Iterator[tuple[int, str]]:
@@ -200,12 +218,16 @@ def bench(
                     sys.exit(f"{peer} must not die")
                 died[peer].append(*death.args)
                 urllib.request.urlopen(f"{origin}/_clear").close()
+                if endpoint:
+                    remove_stored(endpoint)
                 continue
             check(peer, scenario, expected, digests)
             if endpoint is None:
                 check_taken(peer, scenario, origin)
-            elif number == 0:
-                check_stored(peer, scenario, expected, endpoint)
+            else:
+                if number == 0:
+                    check_stored(peer, scenario, expected, endpoint)
+                remove_stored(endpoint)
             if number > 0:
                 runs[peer].append(run)
             print(f"  {scenario_name} {server} round {number} {peer}: {run.wall:.2f} s wall, {run.cpu:.2f} s CPU, "

@@ -1,6 +1,6 @@
-"""penstock: fetch_many into an S3 store.
+"""penstock: fetch_many into an S3 store; "two-clients" gives the store a client, and so an I/O thread, of its own.
 
-usage: penstock_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY
+usage: penstock_peer.py [two-clients] ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY
 """
 
 import sys
@@ -9,8 +9,9 @@ import penstock
 
 
 def main() -> None:
-    origin, endpoint, bucket = sys.argv[1:4]
-    count, size, concurrency = map(int, sys.argv[4:])
+    two_clients = sys.argv[1] == "two-clients"
+    origin, endpoint, bucket, *numbers = sys.argv[1 + two_clients :]
+    count, size, concurrency = map(int, numbers)
     # The row is given because the byte sink has none of its own: full-object CRC64NVME is part of the work.
     store = penstock.S3Store(
         bucket,
@@ -19,6 +20,7 @@ def main() -> None:
         provider="versitygw",
         access_key_id="testkey",
         secret_access_key="testsecret123",
+        client=penstock.Client() if two_clients else None,
     )
     tasks = (
         penstock.files.FileTask(
@@ -26,7 +28,7 @@ def main() -> None:
             job_id="bench",
             url=f"{origin}/bytes/{size}/{number}",
             file_name=f"{number}.bin",
-            key=f"penstock-{number}",
+            key=f"{'penstock-2' if two_clients else 'penstock'}-{number}",
             digests=("sha256",),
         )
         for number in range(count)
