@@ -1,16 +1,21 @@
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "penstock/codecs/gunzip.h"
 #include "penstock/codecs/tar_reader.h"
+#include "penstock/codecs/zip_reader.h"
+#include "penstock/codecs/zip_writer.h"
 
 #include "await.h"
 #include "bind.h"
+#include "py_sink.h"
 #include "py_source.h"
 
 namespace penstock::python {
 namespace {
 
 using SourcePointer = std::shared_ptr<SourceHandle>;
+using SinkPointer = std::shared_ptr<SinkHandle>;
 
 codecs::Limits limits_from(const py::dict& given) {
   codecs::Limits limits;
@@ -23,16 +28,21 @@ codecs::Limits limits_from(const py::dict& given) {
   set("ratio_from", limits.ratio_from);
   set("entries", limits.entries);
   set("name_bytes", limits.name_bytes);
+  set("spool_bytes", limits.spool_bytes);
   return limits;
 }
 
 // An archive that Python owns, with the source it reads. One thread at a time, its contents included.
 class ArchiveHandle {
  public:
-  explicit ArchiveHandle(SourcePointer inner, codecs::Limits limits)
-      : inner_(std::move(inner)),
-        attentive_(*inner_, inner_->call()->call()),
-        archive_(std::make_unique<codecs::TarReader>(attentive_, limits)) {}
+  explicit ArchiveHandle(SourcePointer inner)
+      : inner_(std::move(inner)), attentive_(*inner_, inner_->call()->call()) {}
+  template <class Reader>
+  static std::shared_ptr<ArchiveHandle> make(const SourcePointer& inner, const py::dict& limits) {
+    auto made = std::make_shared<ArchiveHandle>(inner);
+    made->archive_ = std::make_unique<Reader>(made->attentive_, limits_from(limits));
+    return made;
+  }
 
   std::optional<codecs::Entry> next() {
     const Exclusive use{busy_};
@@ -51,6 +61,12 @@ class ArchiveHandle {
     return place == place_ ? archive_->content().remaining() : std::nullopt;
   }
   std::uint64_t place() const { return place_; }
+  // Of a zip, the numbers of entries that turned out to be links or devices.
+  std::vector<std::uint64_t> special() {
+    const Exclusive use{busy_};
+    const auto* zip = dynamic_cast<const codecs::ZipReader*>(archive_.get());
+    return zip ? zip->special() : std::vector<std::uint64_t>{};
+  }
   const CallPointer& call() const { return inner_->call(); }
   void close() { inner_->close(); }
 
@@ -74,6 +90,72 @@ class Content : public Source {
   ArchivePointer archive_;
   std::uint64_t place_;
 };
+
+// A zip that Python writes, with the sink it goes to. One thread at a time adds; abort() from any.
+class ZipHandle {
+ public:
+  ZipHandle(SinkPointer sink, int level)
+      : sink_(std::move(sink)), writer_(std::in_place, *sink_, codecs::ZipWriter::Options{.level = level}) {}
+  ~ZipHandle() {
+    const Ungil ungil;
+    writer_.reset();
+  }
+
+  std::uint64_t add(const codecs::ZipWriter::Entry& entry, Source& content) {
+    const Exclusive use{busy_};
+    return writer_->add(entry, content).bytes;
+  }
+  Receipt finish() {
+    const Exclusive use{busy_};
+    Receipt receipt = writer_->finish();
+    ended_ = true;
+    return receipt;
+  }
+  void abort(const std::string& why) {
+    ended_ = true;
+    sink_->abort(why);
+  }
+  // By the caller: one that a failed member aborted is not, so that finish() says so.
+  bool ended() const { return ended_; }
+  const SinkPointer& sink() const { return sink_; }
+
+ private:
+  SinkPointer sink_;
+  std::optional<codecs::ZipWriter> writer_;
+  std::atomic<bool> busy_{false}, ended_{false};
+};
+
+using ZipPointer = std::shared_ptr<ZipHandle>;
+
+py::object add(const ZipPointer& zip, const std::string& name, std::optional<double> modified,
+               const SourcePointer& content, const py::object& loop) {
+  codecs::ZipWriter::Entry entry{.name = name};
+  if (modified) {
+    const auto since = std::chrono::duration<double>(*modified);
+    entry.modified = WallTime{std::chrono::duration_cast<WallTime::duration>(since)};
+  }
+  return perform(zip->sink()->call(), loop, [zip, entry, content](const Call& call) {
+    Attentive attentive{*content, call};
+    return zip->add(entry, attentive);
+  });
+}
+
+void bind_zip_writer(py::module_& core) {
+  py::class_<ZipHandle, ZipPointer>(core, "ZipWriter", plain_type())
+      .def("add", &add, py::arg("name"), py::arg("modified"), py::arg("content"),
+           py::arg("loop") = py::none())
+      .def(
+          "finish",
+          [](const ZipPointer& zip, const py::object& loop) {
+            return perform(zip->sink()->call(), loop, [zip](const Call&) { return zip->finish(); });
+          },
+          py::arg("loop") = py::none())
+      .def("abort", &ZipHandle::abort, py::call_guard<py::gil_scoped_release>())
+      .def("stop", [](const ZipHandle& zip) { zip.sink()->call()->stop(); })
+      .def_property_readonly("ended", &ZipHandle::ended);
+  core.def("zip_writer",
+           [](const SinkPointer& sink, int level) { return std::make_shared<ZipHandle>(sink, level); });
+}
 
 struct Found {
   std::optional<codecs::Entry> entry;
@@ -111,10 +193,11 @@ void bind_codecs(py::module_& core) {
   });
   py::class_<ArchiveHandle, ArchivePointer>(core, "Archive", plain_type())
       .def("next", &next, py::arg("loop") = py::none())
-      .def("close", &ArchiveHandle::close, py::call_guard<py::gil_scoped_release>());
-  core.def("tar_reader", [](const SourcePointer& inner, const py::dict& limits) {
-    return std::make_shared<ArchiveHandle>(inner, limits_from(limits));
-  });
+      .def("close", &ArchiveHandle::close, py::call_guard<py::gil_scoped_release>())
+      .def_property_readonly("special", &ArchiveHandle::special);
+  core.def("tar_reader", &ArchiveHandle::make<codecs::TarReader>);
+  core.def("zip_reader", &ArchiveHandle::make<codecs::ZipReader>);
+  bind_zip_writer(core);
 }
 
 }  // namespace penstock::python

@@ -186,8 +186,8 @@ class FileSource(Source):
         self._native = _file_source(path, call(deadline))
 
 
-class Sink:
-    """Where bytes come to rest: ``write()`` as often as needed, then ``finish()`` or ``abort()``.
+class Finishing:
+    """What is written and then ends by ``finish()`` or ``abort()``.
 
     As a context manager it finishes when the block is left normally (``receipt`` then holds what finish()
     returned) and aborts when an exception leaves it. One that is dropped unfinished aborts. Nothing is
@@ -195,17 +195,7 @@ class Sink:
     """
 
     receipt: Receipt | None = None
-
-    def __init__(self, native: _core.Sink) -> None:
-        self._native = native
-
-    def write(self, data: Buffer) -> None:
-        """All of ``data``, or an error. Waits while the far end is slow; that wait is the backpressure."""
-        self._native.write(data)
-
-    def write_from(self, data: Any) -> int:
-        """All that is left of a source; how many bytes that was."""
-        return self._native.write_from(native_source(data))
+    _native: _core.Sink | _core.ZipWriter
 
     def finish(self) -> Receipt:
         """Make all of it visible at once.
@@ -230,6 +220,23 @@ class Sink:
             self.abort(f"left by {kind.__name__}")
         elif not self._native.ended:
             self.finish()
+
+
+class Sink(Finishing):
+    """Where bytes come to rest: ``write()`` as often as needed, then ``finish()`` or ``abort()``."""
+
+    _native: _core.Sink
+
+    def __init__(self, native: _core.Sink) -> None:
+        self._native = native
+
+    def write(self, data: Buffer) -> None:
+        """All of ``data``, or an error. Waits while the far end is slow; that wait is the backpressure."""
+        self._native.write(data)
+
+    def write_from(self, data: Any) -> int:
+        """All that is left of a source; how many bytes that was."""
+        return self._native.write_from(native_source(data))
 
 
 class FileSink(Sink):

@@ -35,4 +35,11 @@ inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
+// Of a name in an archive: what no reader may give.
+inline bool leads_out(std::string_view name) {
+  return name.empty() || name.front() == '/' || name == ".." || name.starts_with("../") ||
+         name.find("/../") != name.npos || name.ends_with("/..") || name.find('\\') != name.npos ||
+         name.find('\0') != name.npos;
+}
+
 }  // namespace penstock::fuzz

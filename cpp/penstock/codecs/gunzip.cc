@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,7 +11,6 @@
 namespace penstock::codecs {
 namespace {
 
-constexpr std::size_t kInputBytes = 64 * 1024;
 constexpr std::byte kMagic[] = {std::byte{0x1f}, std::byte{0x8b}};
 
 Error corrupt(std::string message, std::string_view code, std::uint64_t bytes_done) {
@@ -21,28 +19,24 @@ Error corrupt(std::string message, std::string_view code, std::uint64_t bytes_do
           {.side = Side::source, .doing = "gunzip", .code = std::string{code}, .bytes_done = bytes_done}};
 }
 
-Error too_large(std::string message, std::uint64_t bytes_done) {
-  return {Kind::refused,
-          std::move(message),
-          {.side = Side::source,
-           .doing = "gunzip",
-           .code = std::string{penstock::code::kTooLarge},
-           .bytes_done = bytes_done}};
-}
-
 }  // namespace
 
 Gunzip::Gunzip(Source& source) : Gunzip(source, Options{}) {}
 
-Gunzip::Gunzip(Source& source, Options options) : source_(source), options_(options) {}
+Gunzip::Gunzip(Source& source, Options options)
+    : source_(source), options_(options), place_{.input = Input{source}} {}
 
 std::size_t Gunzip::read(MutableBytes buffer) {
   while (place_.inside || begin_member()) {
-    const auto step = place_.inflater.run(unread(), buffer);
-    take(step.taken);
+    const auto step = place_.inflater.run(place_.input.unread(), buffer);
+    place_.input.take(step.taken);
     place_.inside = !step.ended;
-    if (step.made > 0) return made(step.made);
-    if (!step.ended && !have(1))
+    if (step.made > 0) {
+      place_.bytes_out += step.made;
+      check_inflated(options_.limits, place_.input.taken(), place_.bytes_out, "gunzip");
+      return step.made;
+    }
+    if (!step.ended && !place_.input.have(1))
       throw corrupt(fmt::format("the gzip stream ends inside member {}, after {} inflated bytes",
                                 place_.members, place_.bytes_out),
                     code::kTruncated, place_.bytes_out);
@@ -54,19 +48,20 @@ std::size_t Gunzip::read(MutableBytes buffer) {
 bool Gunzip::begin_member() {
   if (place_.ended) return false;
   if (place_.members > 0) skip_zeros();
-  if (have(std::size(kMagic)) && std::ranges::equal(unread().first(std::size(kMagic)), kMagic)) {
+  Input& input = place_.input;
+  if (input.have(std::size(kMagic)) && std::ranges::equal(input.unread().first(std::size(kMagic)), kMagic)) {
     if (place_.members++ > 0) place_.inflater.restart();
     return place_.inside = true;
   }
   if (place_.members == 0) {
-    const bool cut = !have(std::size(kMagic)) && (!have(1) || unread().front() == kMagic[0]);
+    const bool cut =
+        !input.have(std::size(kMagic)) && (!input.have(1) || input.unread().front() == kMagic[0]);
     throw corrupt("this is no gzip stream: it does not begin with 1f 8b", cut ? code::kTruncated : "", 0);
   }
-  if (have(1)) {
+  if (input.have(1)) {
     if (!options_.ignore_trailing)
-      throw corrupt(
-          fmt::format("bytes follow the last gzip member, {} of the input are good", place_.bytes_in),
-          code::kTrailing, place_.bytes_out);
+      throw corrupt(fmt::format("bytes follow the last gzip member, {} of the input are good", input.taken()),
+                    code::kTrailing, place_.bytes_out);
     drop_rest();
   }
   place_.ended = true;
@@ -74,50 +69,12 @@ bool Gunzip::begin_member() {
 }
 
 void Gunzip::skip_zeros() {
-  while (have(1) && unread().front() == std::byte{0}) take(1);
+  while (place_.input.have(1) && place_.input.unread().front() == std::byte{0}) place_.input.take(1);
 }
 
 // To its end, where the source says whether it was whole.
 void Gunzip::drop_rest() {
-  while (have(1)) take(unread().size());
-}
-
-// Whether so many bytes are still to come; reads until they are here.
-bool Gunzip::have(std::size_t bytes) {
-  while (unread().size() < bytes) {
-    auto& input = place_.input;
-    input.erase(input.begin(), input.begin() + static_cast<std::ptrdiff_t>(std::exchange(place_.at, 0)));
-    const std::size_t kept = input.size();
-    input.resize(kInputBytes);
-    std::size_t got = 0;
-    try {
-      got = source_.read(std::span{input}.subspan(kept));
-    } catch (...) {
-      input.resize(kept);
-      throw;
-    }
-    input.resize(kept + got);
-    if (got == 0) return false;
-  }
-  return true;
-}
-
-void Gunzip::take(std::size_t bytes) {
-  place_.at += bytes;
-  place_.bytes_in += bytes;
-}
-
-std::size_t Gunzip::made(std::size_t bytes) {
-  const Limits& limits = options_.limits;
-  place_.bytes_out += bytes;
-  if (place_.bytes_out > limits.total_bytes)
-    throw too_large(fmt::format("the gzip stream inflates to more than {}", format_bytes(limits.total_bytes)),
-                    place_.bytes_out);
-  if (limits.ratio > 0 && place_.bytes_out > limits.ratio_from &&
-      place_.bytes_out / limits.ratio > place_.bytes_in)
-    throw too_large(fmt::format("the gzip stream inflates to more than {} times its size", limits.ratio),
-                    place_.bytes_out);
-  return bytes;
+  while (place_.input.have(1)) place_.input.take(place_.input.unread().size());
 }
 
 void Gunzip::mark() {

@@ -7,10 +7,10 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "penstock/codecs/codes.h"
 #include "penstock/codecs/inflater.h"
+#include "penstock/codecs/input.h"
 #include "penstock/codecs/limits.h"
 #include "penstock/streams/source.h"
 
@@ -35,19 +35,14 @@ class Gunzip : public Source {
  private:
   // All that mark() saves.
   struct Place {
+    Input input;
     Inflater inflater{Inflater::Format::gzip};
-    std::vector<std::byte> input;  // read and not yet inflated, from `at` on
-    std::size_t at = 0;
-    std::uint64_t members = 0, bytes_in = 0, bytes_out = 0;
+    std::uint64_t members = 0, bytes_out = 0;
     bool inside = false, ended = false;
   };
-  Bytes unread() const { return Bytes{place_.input}.subspan(place_.at); }
-  bool have(std::size_t bytes);
-  void take(std::size_t bytes);
   bool begin_member();
   void skip_zeros();
   void drop_rest();
-  std::size_t made(std::size_t bytes);
 
   Source& source_;
   Options options_;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "penstock/base/units.h"
 
@@ -16,6 +17,11 @@ struct Limits {
   std::uint64_t ratio_from = 64_MiB;   // ... once so many are out: a small file of zeros is no attack
   std::uint64_t entries = 100'000;
   std::size_t name_bytes = 1'024;
+  std::uint64_t spool_bytes = 4_GiB;  // of a zip that can only be read from its end, on disk
 };
+
+// Throws if `bytes_out`, made of `bytes_in`, is beyond total_bytes or the ratio. `doing` is for the Error.
+void check_inflated(const Limits& limits, std::uint64_t bytes_in, std::uint64_t bytes_out,
+                    std::string_view doing);
 
 }  // namespace penstock::codecs

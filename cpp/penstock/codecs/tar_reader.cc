@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "penstock/base/error.h"
+#include "penstock/codecs/input.h"
 
 namespace penstock::codecs {
 namespace {
@@ -30,10 +31,6 @@ Error refused(std::string message, std::string_view code) {
 
 Error truncated() {
   return corrupt("the tar ends before its end mark", code::kTruncated);
-}
-
-bool all_zeros(Bytes bytes) {
-  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
 }
 
 std::uint64_t padding_of(std::uint64_t bytes) {

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from penstock import _core
 from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop
-from penstock.aio.streams import Feed, LentFeed, Source, native_source
-from penstock.codecs import Limits, describe, to_core
+from penstock.aio.streams import Feed, Finishing, LentFeed, Sink, Source, fed, native_source
+from penstock.codecs import Limits, describe, timestamp, to_core
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from penstock.codecs import EntryType
 
-__all__ = ["Archive", "Entry", "Gunzip", "Limits", "Tar"]
+__all__ = ["Archive", "Entry", "Gunzip", "Limits", "Tar", "Zip", "ZipWriter"]
 
 
 class Gunzip(Source):
@@ -85,3 +85,31 @@ class Tar(Archive):
     def __init__(self, data: Any, *, limits: Limits | None = None) -> None:
         self._source, self._feed = native_source(data)
         self._native = _core.tar_reader(self._source, to_core(limits))
+
+
+class Zip(Archive):
+    """Async twin of penstock.codecs.Zip."""
+
+    def __init__(self, data: Any, *, limits: Limits | None = None) -> None:
+        self._source, self._feed = native_source(data)
+        self._native = _core.zip_reader(self._source, to_core(limits))
+
+    @property
+    def special(self) -> list[int]:
+        """Numbers, from 0, of the entries that are links or devices; only the directory says so, at the end."""
+        return self._native.special
+
+
+class ZipWriter(Finishing):
+    """Async twin of penstock.codecs.ZipWriter."""
+
+    _native: _core.ZipWriter
+
+    def __init__(self, to: Sink, *, level: int = 6) -> None:
+        self._native = _core.zip_writer(to._native, level)
+
+    async def add(self, name: str, data: Any, *, modified: datetime | None = None) -> int:
+        """A member of all that is left of a source; how many bytes that was."""
+        source, feed = native_source(data)
+        job = self._native.add(name, timestamp(modified), source, loop())
+        return await fed(feed, job, self._native.stop)

@@ -213,22 +213,11 @@ class FileSource(Source):
         self._native, self._feed = sync.FileSource(path, deadline=deadline)._native, None
 
 
-class Sink:
-    """Async twin of penstock.Sink."""
+class Finishing:
+    """Async twin of penstock.streams.Finishing."""
 
     receipt: Receipt | None = None
-
-    def __init__(self, native: _core.Sink) -> None:
-        self._native = native
-
-    async def write(self, data: Buffer) -> None:
-        """All of ``data``, or an error. Do not change the buffer meanwhile."""
-        await done(self._native.write(data, loop()), self._native.stop)
-
-    async def write_from(self, data: Any) -> int:
-        """All that is left of a source; how many bytes that was."""
-        source, feed = native_source(data)
-        return await fed(feed, self._native.write_from(source, loop()), self._native.stop)
+    _native: _core.Sink | _core.ZipWriter
 
     async def finish(self) -> Receipt:
         """Make all of it visible at once."""
@@ -249,6 +238,24 @@ class Sink:
             await self.abort(f"left by {kind.__name__}")
         elif not self._native.ended:
             await self.finish()
+
+
+class Sink(Finishing):
+    """Async twin of penstock.Sink."""
+
+    _native: _core.Sink
+
+    def __init__(self, native: _core.Sink) -> None:
+        self._native = native
+
+    async def write(self, data: Buffer) -> None:
+        """All of ``data``, or an error. Do not change the buffer meanwhile."""
+        await done(self._native.write(data, loop()), self._native.stop)
+
+    async def write_from(self, data: Any) -> int:
+        """All that is left of a source; how many bytes that was."""
+        source, feed = native_source(data)
+        return await fed(feed, self._native.write_from(source, loop()), self._native.stop)
 
 
 class FileSink(Sink):

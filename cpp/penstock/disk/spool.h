@@ -1,0 +1,50 @@
+// A file without a name, for what does not fit into memory: written once, then read anywhere.
+//
+// Life:    gone with the last descriptor, whatever ends the process. Writing fails as files do: Error(busy,
+//          code no_space) on a full disk.
+// Threads: one writer; reads from any thread once that is done.
+// Memory:  none.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "penstock/disk/descriptor.h"
+#include "penstock/streams/source.h"
+
+namespace penstock::disk {
+
+class Spool {
+ public:
+  // In `folder`; "": $TMPDIR, else /tmp.
+  explicit Spool(std::string folder = {});
+
+  void write(Bytes bytes);
+  std::size_t read_at(std::uint64_t offset, MutableBytes buffer) const;  // 0 at the end
+  std::uint64_t size() const { return size_; }
+
+ private:
+  std::string folder_;
+  Descriptor file_;
+  std::uint64_t size_ = 0;
+};
+
+// What a Spool holds, from `offset` on.
+class SpoolSource : public Source {
+ public:
+  explicit SpoolSource(const Spool& spool, std::uint64_t offset = 0) : spool_(spool), at_(offset) {}
+  explicit SpoolSource(const Spool&& spool, std::uint64_t offset = 0) = delete;
+
+  std::size_t read(MutableBytes buffer) override;
+  std::optional<std::uint64_t> remaining() const override { return spool_.size() - at_; }
+  bool rewindable() const override { return true; }
+  void mark() override { mark_ = at_; }
+  void rewind() override;
+
+ private:
+  const Spool& spool_;
+  std::uint64_t at_;
+  std::optional<std::uint64_t> mark_;
+};
+
+}  // namespace penstock::disk

@@ -1,0 +1,265 @@
+#include "penstock/codecs/zip_reader.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "penstock/streams/memory.h"
+
+#include "support/errors.h"
+#include "support/random_bytes.h"
+#include "support/stage_tests.h"
+#include "support/zip.h"
+
+namespace penstock::codecs {
+namespace {
+
+using test::Descriptor;
+using test::error_of;
+using test::read_all;
+using test::zip;
+using test::ZipMember;
+
+// "name=body name/" of each entry.
+std::string listed(const std::string& archive, Limits limits = {}, std::size_t step = 512) {
+  MemorySource whole{as_bytes(archive)};
+  SlowSource slow{whole, step};
+  ZipReader reader{slow, limits};
+  std::string all;
+  while (const Entry* entry = reader.next()) {
+    const bool folder = entry->type == Entry::Type::folder;
+    all += fmt::format("{}{}{}{}", all.empty() ? "" : " ", entry->name, folder ? "/" : "=",
+                       read_all(reader.content()));
+  }
+  EXPECT_EQ(reader.next(), nullptr);
+  return all;
+}
+
+Error error_from(const std::string& archive, Limits limits = {}) {
+  return error_of([&] { listed(archive, limits); });
+}
+
+std::vector<std::uint64_t> special_of(const std::string& archive) {
+  MemorySource source{as_bytes(archive)};
+  ZipReader reader{source};
+  while (reader.next()) {
+  }
+  return reader.special();
+}
+
+const std::string kText = "the quick brown fox jumps over the lazy dog, and back over the quick brown fox";
+
+TEST(ZipReader, members_come_with_their_bytes_however_the_source_cuts_them) {
+  const std::string archive = zip({{.name = "a", .body = "one"},
+                                   {.name = "d/", .deflated = false},
+                                   {.name = "d/b", .body = kText},
+                                   {.name = "c", .body = "three", .deflated = false},
+                                   {.name = "empty"}});
+  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, archive.size()})
+    EXPECT_EQ(listed(archive, {}, step), "a=one d/ d/b=" + kText + " c=three empty=") << step;
+}
+
+TEST(ZipReader, an_archive_without_members_has_none) {
+  EXPECT_EQ(listed(zip({})), "");
+  EXPECT_EQ(listed(zip({}, "a comment")), "");
+  EXPECT_EQ(listed(zip({}, "", true)), "");
+}
+
+TEST(ZipReader, sizes_behind_a_member_are_read_in_each_of_their_forms) {
+  for (const auto form :
+       {Descriptor::plain, Descriptor::signed_, Descriptor::wide, Descriptor::signed_wide}) {
+    const auto archive = zip({{.name = "a", .body = kText, .descriptor = form},
+                              {.name = "b", .descriptor = form, .wide = true},
+                              {.name = "c", .body = "one"}});
+    EXPECT_EQ(listed(archive, {}, 5), "a=" + kText + " b= c=one") << static_cast<int>(form);
+  }
+}
+
+TEST(ZipReader, zip64_fields_are_read) {
+  EXPECT_EQ(listed(zip({{.name = "a", .body = kText, .wide = true}}, "", true)), "a=" + kText);
+  EXPECT_EQ(error_from(zip({{.name = "a", .body = "x", .bytes = 0xffffffff}})).kind(), Kind::corrupt);
+}
+
+TEST(ZipReader, an_entry_says_its_size_if_the_header_does) {
+  const auto archive =
+      zip({{.name = "a", .body = "four"}, {.name = "b", .body = "x", .descriptor = Descriptor::plain}});
+  MemorySource source{as_bytes(archive)};
+  ZipReader reader{source};
+  EXPECT_EQ(reader.next()->bytes, 4u);
+  EXPECT_EQ(reader.content().remaining(), 4u);
+  EXPECT_EQ(reader.next()->bytes, std::nullopt);
+  EXPECT_EQ(reader.content().remaining(), std::nullopt);
+}
+
+TEST(ZipReader, what_is_left_of_an_entry_is_read_over_and_still_judged) {
+  EXPECT_EQ(
+      special_of(zip({{.name = "a", .body = test::random_bytes(100'000)}, {.name = "b", .body = kText}}))
+          .size(),
+      0u);
+  const auto archive = zip({{.name = "a", .body = kText, .crc32 = 1}, {.name = "b"}});
+  MemorySource source{as_bytes(archive)};
+  ZipReader reader{source};
+  reader.next();
+  EXPECT_EQ(error_of([&] { reader.next(); }).kind(), Kind::corrupt);
+  EXPECT_EQ(error_of([&] { reader.next(); }).kind(), Kind::corrupt);  // and stays so
+}
+
+TEST(ZipReader, a_stored_member_of_unknown_length_is_found_in_the_directory) {
+  // What lies in it looks like its end, and like another member.
+  const std::string inner =
+      zip({{.name = "x", .body = "inner", .deflated = false, .descriptor = Descriptor::signed_}});
+  const auto archive =
+      zip({{.name = "first", .body = kText},
+           {.name = "a", .body = inner, .deflated = false, .descriptor = Descriptor::signed_},
+           {.name = "b", .body = kText, .descriptor = Descriptor::plain},
+           {.name = "c", .body = "x", .deflated = false, .descriptor = Descriptor::wide}},
+          "PK\5\6 is no end");
+  for (const std::size_t step : {std::size_t{3}, archive.size()})
+    EXPECT_EQ(listed(archive, {}, step), "first=" + kText + " a=" + inner + " b=" + kText + " c=x");
+  EXPECT_EQ(listed(zip({{.name = "a", .body = inner, .deflated = false, .descriptor = Descriptor::wide}}, "",
+                       true)),
+            "a=" + inner);
+  EXPECT_EQ(error_from(archive, {.spool_bytes = 100}).facts().code, penstock::code::kTooLarge);
+}
+
+TEST(ZipReader, an_archive_cut_at_any_byte_is_truncated) {
+  for (const bool stored : {false, true}) {
+    const auto archive =
+        zip({{.name = "a", .body = kText, .deflated = !stored, .descriptor = Descriptor::signed_},
+             {.name = "b", .body = "two", .deflated = !stored}},
+            "a comment");
+    for (std::size_t cut = 0; cut < archive.size(); ++cut)
+      EXPECT_EQ(error_from(archive.substr(0, cut)).facts().code, code::kTruncated) << stored << cut;
+  }
+}
+
+TEST(ZipReader, every_flipped_bit_is_an_error_or_changes_no_content) {
+  const auto archive =
+      zip({{.name = "a", .body = kText}, {.name = "b", .body = "two", .descriptor = Descriptor::signed_}});
+  const std::string whole = listed(archive);
+  std::size_t errors = 0;
+  for (std::size_t bit = 0; bit < archive.size() * 8; ++bit) {
+    std::string bad = archive;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+    try {
+      EXPECT_EQ(listed(bad), whole) << bit;
+    } catch (const Error& error) {
+      EXPECT_TRUE(error.kind() == Kind::corrupt || error.kind() == Kind::refused) << bit;
+      ++errors;
+    }
+  }
+  EXPECT_GT(errors, archive.size() * 4);  // the rest: versions, times, attributes
+}
+
+TEST(ZipReader, headers_that_contradict_each_other_are_corrupt) {
+  const ZipMember good{.name = "a", .body = kText};
+  const auto bad = [&](auto change) {
+    ZipMember member = good;
+    change(member);
+    EXPECT_EQ(error_from(zip({member, {.name = "z"}})).kind(), Kind::corrupt);
+  };
+  bad([](ZipMember& m) { m.listed_as = "b"; });
+  bad([](ZipMember& m) { m.listed = 0; });
+  bad([](ZipMember& m) { m.listed = 2; });
+  bad([](ZipMember& m) { m.crc32 = 7; });
+  bad([](ZipMember& m) { m.bytes = 7; });
+  bad([](ZipMember& m) { m.deflated = false, m.bytes = 7; });
+  bad([](ZipMember& m) { m.method = 0; });
+  bad([](ZipMember& m) { m.name = "a/"; });  // a folder with content
+  bad([](ZipMember& m) { m.extra = "xx\xff\xff"; });
+  for (const auto form : {Descriptor::plain, Descriptor::signed_, Descriptor::wide, Descriptor::signed_wide})
+    bad([form](ZipMember& m) { m.descriptor = form, m.crc32 = 7; });
+  EXPECT_EQ(error_from(zip({good, good})).kind(), Kind::corrupt);
+  const auto hidden = zip({good});
+  EXPECT_EQ(error_from(hidden.substr(0, hidden.find("PK\1\2")) + zip({good})).kind(), Kind::corrupt);
+  EXPECT_EQ(error_from("x" + hidden).kind(), Kind::corrupt);
+}
+
+TEST(ZipReader, every_byte_of_the_end_records_but_their_versions_is_judged) {
+  for (const bool wide : {false, true}) {
+    const auto archive = zip({{.name = "a", .body = "one"}}, "", wide);
+    const std::size_t begin = archive.find(wide ? "PK\6\6" : "PK\5\6");
+    for (std::size_t at = begin; at < archive.size(); ++at) {
+      if (wide && at >= begin + 12 && at < begin + 16) continue;
+      std::string bad = archive;
+      bad[at] = static_cast<char>(bad[at] + 1);
+      const Error error = error_from(bad);
+      EXPECT_TRUE(error.kind() == Kind::corrupt || error.kind() == Kind::refused) << at - begin;
+    }
+  }
+}
+
+TEST(ZipReader, only_zeros_may_follow_its_end) {
+  const auto archive = zip({{.name = "a", .body = "one"}});
+  EXPECT_EQ(listed(archive + std::string(64 * 1024, '\0')), "a=one");
+  EXPECT_EQ(error_from(archive + std::string(64 * 1024 + 1, '\0')).facts().code, code::kTrailing);
+  const auto spooled =
+      zip({{.name = "a", .body = "one", .deflated = false, .descriptor = Descriptor::plain}}, "c");
+  EXPECT_EQ(listed(spooled + std::string(64 * 1024, '\0')), "a=one");
+  EXPECT_EQ(error_from(archive + "x").facts().code, code::kTrailing);
+  EXPECT_EQ(error_from(archive + archive).facts().code, code::kTrailing);
+}
+
+TEST(ZipReader, what_is_not_read_is_refused) {
+  for (const std::uint16_t flags : {1, 1 << 5, 1 << 6, 1 << 13})
+    EXPECT_EQ(error_from(zip({{.name = "a", .body = "one", .flags = flags}})).facts().code,
+              code::kUnsupported);
+  for (const std::uint16_t method : {1, 9, 12, 14, 93, 99})
+    EXPECT_EQ(error_from(zip({{.name = "a", .body = "one", .method = method}})).facts().code,
+              code::kUnsupported);
+}
+
+TEST(ZipReader, names_that_lead_out_of_a_folder_are_refused) {
+  const std::string nul{"a\0b", 3};
+  for (const std::string& name :
+       {std::string{"/etc/passwd"}, std::string{"../x"}, std::string{"a/../../x"}, std::string{"C:x"},
+        std::string{"a\\b"}, std::string{}, std::string{"../"}, nul})
+    EXPECT_EQ(error_from(zip({{.name = name}})).facts().code, code::kUnsafeName) << name;
+}
+
+TEST(ZipReader, a_name_that_is_no_utf8_is_of_code_page_437) {
+  EXPECT_EQ(listed(zip({{.name = "caf\x82"}, {.name = "caf\xc3\xa9.txt"}, {.name = "\xe1\xff"}})),
+            "caf\xc3\xa9= caf\xc3\xa9.txt= \xc3\x9f\xc2\xa0=");
+  EXPECT_EQ(error_from(zip({{.name = "caf\x82", .flags = 1 << 11}})).kind(), Kind::corrupt);
+}
+
+TEST(ZipReader, the_directory_alone_says_what_is_a_link_or_a_device) {
+  const auto archive = zip({{.name = "a", .body = "one"},
+                            {.name = "l", .body = "/etc/passwd", .attributes = 0120777u << 16},
+                            {.name = "d", .attributes = 0020666u << 16},
+                            {.name = "f/", .attributes = 040755u << 16}});
+  EXPECT_EQ(listed(archive), "a=one l=/etc/passwd d= f/");
+  EXPECT_EQ(special_of(archive), (std::vector<std::uint64_t>{1, 2}));
+}
+
+TEST(ZipReader, times_are_those_of_unix_or_else_of_dos) {
+  const auto time_of = [](const std::string& archive) {
+    MemorySource source{as_bytes(archive)};
+    ZipReader reader{source};
+    return reader.next()->modified;
+  };
+  EXPECT_EQ(time_of(zip({{.name = "a"}})), WallTime{std::chrono::sys_days{std::chrono::year{1980} / 1 / 1}});
+  const std::string field = test::le16(0x5455) + test::le16(5) + "\1" + test::le32(1'700'000'001);
+  EXPECT_EQ(time_of(zip({{.name = "a", .extra = field}})), WallTime{std::chrono::seconds{1'700'000'001}});
+  std::string never = zip({{.name = "a"}});
+  never.replace(12, 2, test::le16(0));
+  EXPECT_EQ(time_of(never), std::nullopt);
+}
+
+TEST(ZipReader, limits_are_refused) {
+  const auto two =
+      zip({{.name = "a", .body = "123"}, {.name = "b", .body = "45", .descriptor = Descriptor::plain}});
+  EXPECT_EQ(listed(two, {.total_bytes = 5, .entry_bytes = 3, .entries = 2, .name_bytes = 1}), "a=123 b=45");
+  for (const Limits& limits :
+       {Limits{.total_bytes = 4}, Limits{.entry_bytes = 2}, Limits{.entries = 1}, Limits{.name_bytes = 0}})
+    EXPECT_EQ(error_from(two, limits).facts().code, penstock::code::kTooLarge);
+  EXPECT_EQ(
+      error_from(zip({{.name = "a", .body = "12", .descriptor = Descriptor::plain}}), {.entry_bytes = 1})
+          .kind(),
+      Kind::refused);
+  const auto bomb = zip({{.name = "a", .body = std::string(3'000'000, '\0')}});
+  EXPECT_EQ(error_from(bomb, {.ratio = 250, .ratio_from = 1'000'000}).facts().code,
+            penstock::code::kTooLarge);
+}
+
+}  // namespace
+}  // namespace penstock::codecs
