@@ -110,8 +110,12 @@ constexpr std::string_view kThrottle[] = {
     "TransactionInProgressException",
     "PriorRequestNotComplete",
     "EC2ThrottledException",
+    "KmsThrottled",
+    "OverLimit",  // of SQS: too many messages are in flight
 };
-constexpr std::string_view kMissing[] = {"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "NoSuchUpload"};
+constexpr std::string_view kMissing[] = {"NoSuchKey",         "NoSuchBucket",
+                                         "NoSuchVersion",     "NoSuchUpload",
+                                         "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"};
 constexpr std::string_view kConflict[] = {"PreconditionFailed", "ConditionalRequestConflict",
                                           "OperationAborted"};
 constexpr std::string_view kCorrupt[] = {"BadDigest", "XAmzContentSHA256Mismatch",

@@ -82,11 +82,12 @@ void widen(Bytes extra, std::initializer_list<std::uint64_t*> values) {
 }
 
 std::optional<WallTime> dos_time(std::uint16_t date, std::uint16_t time) {
-  using namespace std::chrono;
-  const year_month_day day{year{1980 + (date >> 9)}, month{date >> 5 & 15u}, std::chrono::day{date & 31u}};
+  namespace chrono = std::chrono;
+  const chrono::year_month_day day{chrono::year{1980 + (date >> 9)}, chrono::month{date >> 5 & 15u},
+                                   chrono::day{date & 31u}};
   const int hour = time >> 11, minute = time >> 5 & 63, second = (time & 31) * 2;
   if (!day.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-  return sys_days{day} + hours{hour} + minutes{minute} + seconds{second};
+  return chrono::sys_days{day} + chrono::hours{hour} + chrono::minutes{minute} + chrono::seconds{second};
 }
 
 std::optional<WallTime> time_from(std::uint16_t date, std::uint16_t time, Bytes extra) {

@@ -163,7 +163,7 @@ void ZipReader::compare_header(const zip::Member& found) {
   const zip::Member& said = open_->header;
   const bool may_be_zero = said.sizes_follow();
   const auto differ = [may_be_zero](std::uint64_t a, std::uint64_t b) {
-    return a != b && !(may_be_zero && a == 0);
+    return a != b && (a != 0 || !may_be_zero);
   };
   if (differ(said.crc32, found.crc32))
     throw zip::corrupt("a member of the zip has another CRC-32 than its header");

@@ -41,11 +41,11 @@ struct DosTime {
 
 // In UTC, as DOS can say it: from 1980 to 2107, in steps of two seconds.
 DosTime dos_time(const std::optional<WallTime>& at) {
-  using namespace std::chrono;
+  namespace chrono = std::chrono;
   if (!at) return {};
-  const auto day = floor<days>(*at);
-  const year_month_day date{day};
-  const hh_mm_ss time{floor<seconds>(*at - day)};
+  const auto day = chrono::floor<chrono::days>(*at);
+  const chrono::year_month_day date{day};
+  const chrono::hh_mm_ss time{chrono::floor<chrono::seconds>(*at - day)};
   const int year = static_cast<int>(date.year());
   if (year < 1980 || year > 2107) return {};
   return {.time = static_cast<std::uint16_t>(time.hours().count() << 11 | time.minutes().count() << 5 |

@@ -23,6 +23,7 @@
 #include "penstock/http/url.h"
 #include "penstock/s3/config.h"
 
+#include "support/quick_client.h"
 #include "support/scripted_server.h"
 
 namespace penstock::test {
@@ -284,11 +285,5 @@ class ScriptedBucket {
   int numbers_ = 0;
   ScriptedServer server_;  // last: its threads stop first
 };
-
-inline std::shared_ptr<http::Client> quick_client(http::ClientOptions options = {}) {
-  options.proxy = "";
-  options.tick = std::chrono::milliseconds{10};
-  return std::make_shared<http::Client>(options);
-}
 
 }  // namespace penstock::test

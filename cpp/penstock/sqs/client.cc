@@ -1,0 +1,169 @@
+#include "penstock/sqs/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "penstock/aws/signing_policy.h"
+#include "penstock/base/json.h"
+#include "penstock/http/url.h"
+
+namespace penstock::sqs {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxBytes = 1_MiB;
+constexpr std::size_t kMaxAnswerBytes = 64_MiB;  // 10 messages of 1 MiB, each byte escaped to six
+constexpr std::size_t kMaxDepth = 16;
+constexpr std::chrono::seconds kMaxWait{20}, kMaxVisibility{43'200};
+
+Error refused(std::string message) {
+  return {Kind::refused, std::move(message), {.doing = "ask a queue"}};
+}
+
+// Of a host such as sqs.eu-west-2.amazonaws.com or eu-west-2.queue.amazonaws.com: the label that reads like a
+// region, two letters, words and a digit. "" without one.
+std::string region_in(std::string_view host) {
+  if (host.find(".amazonaws.com") == host.npos) return {};
+  for (std::size_t at = 0; at < host.size();) {
+    const std::size_t end = std::min(host.find('.', at), host.size());
+    const std::string_view label = host.substr(at, end - at);
+    const bool dashed = label.size() > 5 && label[2] == '-';
+    if (dashed && std::isdigit(static_cast<unsigned char>(label.back()))) return std::string{label};
+    at = end + 1;
+  }
+  return host == "queue.amazonaws.com" ? "us-east-1" : "";
+}
+
+aws::ChainInputs chain_inputs(const Config& config) {
+  aws::ChainInputs inputs = config.credentials ? *config.credentials : aws::ChainInputs::from_process();
+  if (!config.region.empty()) inputs.region_hint = config.region;
+  return inputs;
+}
+
+json parsed(const http::Response& response) {
+  if (response.body.empty()) return json::object();
+  return parse_json(response.body, kMaxDepth, kMaxAnswerBytes);
+}
+
+Sent sent_from(const json& answer) {
+  return {.id = answer.value("MessageId", ""), .sequence_number = answer.value("SequenceNumber", "")};
+}
+
+void check_handle(const std::string& handle) {
+  if (handle.empty()) throw refused("an empty receipt handle names no message");
+}
+
+}  // namespace
+
+Client::Client(Config config) : config_(std::move(config)) {
+  const http::Url queue = http::Url::parse(config_.queue_url);
+  if (queue.path == "/") throw refused("a queue's URL ends in the queue's name: " + queue.display());
+  if (config_.max_message_bytes < 1 || config_.max_message_bytes > kMaxBytes)
+    throw refused(fmt::format("max_message_bytes is 1 to {}", kMaxBytes));
+  url_ = (config_.endpoint.empty() ? queue : http::Url::parse(config_.endpoint)).origin() + "/";
+  fifo_ = config_.queue_url.ends_with(".fifo");
+  const aws::ChainInputs inputs = chain_inputs(config_);
+  if (config_.region.empty()) config_.region = region_in(queue.host);
+  if (config_.region.empty()) config_.region = aws::region_for(inputs);
+  http_ = config_.client ? config_.client : http::Client::process_default();
+  credentials_ = aws::credentials_for(inputs, http_);
+}
+
+json Client::ask(const char* operation, json arguments, const Call& call, std::chrono::seconds answer_after) {
+  arguments["QueueUrl"] = config_.queue_url;
+  http::Request request{.method = "POST", .url = url_};
+  request.headers.add("content-type", "application/x-amz-json-1.0");
+  request.headers.add("x-amz-target", std::string{"AmazonSQS."} + operation);
+  request.headers.add("x-amzn-query-mode", "true");
+  request.body = http::text_payload(arguments.dump());
+  http::CallOptions options;
+  options.call = call;
+  options.policy = aws::signing_policy(
+      http_, credentials_,
+      {.service = "sqs", .region = config_.region, .payload = aws::SigningOptions::Payload::hash});
+  options.idempotent = true;  // better twice than not at all: the queue promises no more itself
+  options.max_body_bytes = kMaxAnswerBytes;
+  options.first_byte = http_->options().first_byte + answer_after;
+  try {
+    return parsed(http_->send(std::move(request), std::move(options)));
+  } catch (Error& error) {
+    error.facts().doing = operation;
+    error.facts().subject = config_.queue_url;
+    throw;
+  }
+}
+
+Sent Client::send(const Message& message, const Call& call) {
+  check_message(message, fifo_, config_.max_message_bytes);
+  const json answer = ask("SendMessage", to_json(message, fifo_), call);
+  compare_md5(answer, message.body);
+  return sent_from(answer);
+}
+
+BatchReport Client::send_many(std::span<const Message> messages, const Call& call) {
+  std::vector<BatchEntry> entries;
+  for (const Message& message : messages) {
+    check_message(message, fifo_, config_.max_message_bytes);
+    entries.push_back({.json = to_json(message, fifo_), .bytes = counted_bytes(message)});
+  }
+  return carry_out(
+      entries, config_.max_message_bytes,
+      [&](json batch) { return ask("SendMessageBatch", std::move(batch), call); },
+      [&](std::size_t number, const json& answer) {
+        compare_md5(answer, messages[number].body);
+        return sent_from(answer);
+      },
+      call);
+}
+
+std::vector<Received> Client::receive(const ReceiveOptions& options, const Call& call) {
+  if (options.max < 1 || options.max > 10) throw refused("receive takes 1 to 10 messages");
+  if (options.wait < std::chrono::seconds{0} || options.wait > kMaxWait)
+    throw refused("receive waits 0 to 20 seconds");
+  json arguments{{"MaxNumberOfMessages", options.max},
+                 {"WaitTimeSeconds", options.wait.count()},
+                 {"MessageAttributeNames", {"All"}},
+                 {"AttributeNames", {"All"}}};
+  if (options.visibility) {
+    if (*options.visibility < std::chrono::seconds{0} || *options.visibility > kMaxVisibility)
+      throw refused("a message is hidden for 0 to 43,200 seconds");
+    arguments["VisibilityTimeout"] = options.visibility->count();
+  }
+  const json answer = ask("ReceiveMessage", std::move(arguments), call, options.wait);
+  std::vector<Received> all;
+  if (const auto found = answer.find("Messages"); found != answer.end() && found->is_array())
+    for (const json& message : *found) all.push_back(received_from(message));
+  return all;
+}
+
+void Client::delete_message(const std::string& receipt_handle, const Call& call) {
+  check_handle(receipt_handle);
+  ask("DeleteMessage", {{"ReceiptHandle", receipt_handle}}, call);
+}
+
+BatchReport Client::delete_many(std::span<const std::string> receipt_handles, const Call& call) {
+  std::vector<BatchEntry> entries;
+  for (const std::string& handle : receipt_handles) {
+    check_handle(handle);
+    entries.push_back({.json = {{"ReceiptHandle", handle}}, .bytes = 0});
+  }
+  return carry_out(
+      entries, config_.max_message_bytes,
+      [&](json batch) { return ask("DeleteMessageBatch", std::move(batch), call); },
+      [](std::size_t, const json&) { return Sent{}; }, call);
+}
+
+void Client::change_visibility(const std::string& receipt_handle, std::chrono::seconds visibility,
+                               const Call& call) {
+  check_handle(receipt_handle);
+  if (visibility < std::chrono::seconds{0} || visibility > kMaxVisibility)
+    throw refused("a message is hidden for 0 to 43,200 seconds");
+  ask("ChangeMessageVisibility",
+      {{"ReceiptHandle", receipt_handle}, {"VisibilityTimeout", visibility.count()}}, call);
+}
+
+}  // namespace penstock::sqs
