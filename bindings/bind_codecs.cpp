@@ -1,6 +1,11 @@
+#include <array>
+#include <cmath>
+
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "penstock/base/error.h"
+#include "penstock/base/wait.h"
 #include "penstock/codecs/gunzip.h"
 #include "penstock/codecs/tar_reader.h"
 #include "penstock/codecs/zip_reader.h"
@@ -47,6 +52,7 @@ class ArchiveHandle {
   std::optional<codecs::Entry> next() {
     const Exclusive use{busy_};
     ++place_;
+    read_over();
     const codecs::Entry* entry = archive_->next();
     return entry ? std::optional{*entry} : std::nullopt;
   }
@@ -61,7 +67,7 @@ class ArchiveHandle {
     return place == place_ ? archive_->content().remaining() : std::nullopt;
   }
   std::uint64_t place() const { return place_; }
-  // Of a zip, the numbers of entries that turned out to be links or devices.
+  // Of a zip, the numbers of entries that turned out to be links or devices. std::logic_error before its end.
   std::vector<std::uint64_t> special() {
     const Exclusive use{busy_};
     const auto* zip = dynamic_cast<const codecs::ZipReader*>(archive_.get());
@@ -71,8 +77,16 @@ class ArchiveHandle {
   void close() { inner_->close(); }
 
  private:
+  // Here, so that who stops the call is heard while a long member is inflated.
+  void read_over() {
+    std::array<std::byte, 16 * 1024> away;
+    while (began_ && archive_->content().read(away) > 0) base::check(call()->call(), "read over an entry");
+    began_ = true;
+  }
+
   SourcePointer inner_;
   Attentive attentive_;  // a skip over memory never waits, and may be long
+  bool began_ = false;
   std::unique_ptr<codecs::Archive> archive_;
   std::atomic<bool> busy_{false};
   std::atomic<std::uint64_t> place_{0};
@@ -113,6 +127,7 @@ class ZipHandle {
   }
   void abort(const std::string& why) {
     ended_ = true;
+    if (busy_) sink_->call()->stop();  // it may be waiting for a member's content
     sink_->abort(why);
   }
   // By the caller: one that a failed member aborted is not, so that finish() says so.
@@ -132,6 +147,11 @@ py::object add(const ZipPointer& zip, const std::string& name, std::optional<dou
   codecs::ZipWriter::Entry entry{.name = name};
   if (modified) {
     const auto since = std::chrono::duration<double>(*modified);
+    // What the clock can hold: 1677 to 2262.
+    if (std::abs(*modified) > 9.2e9)
+      throw Error{Kind::refused,
+                  "modified= is before 1678 or after 2261",
+                  {.side = Side::sink, .doing = "write a zip"}};
     entry.modified = WallTime{std::chrono::duration_cast<WallTime::duration>(since)};
   }
   return perform(zip->sink()->call(), loop, [zip, entry, content](const Call& call) {

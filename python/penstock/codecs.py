@@ -172,8 +172,8 @@ class Zip(Archive):
         Refused: While iterating: beyond the limits, a name that leads out of a folder (``unsafe_name``), encryption or
             a method other than deflate (``unsupported``).
     Memory:
-        About 200 KiB and 64 bytes a member. A stored member whose length stands only behind it, as zipfile writes to a
-        pipe, takes disk: the archive from there on, up to ``limits.spool_bytes``.
+        About 200 KiB and 64 bytes a member, 80 once spooled: a stored member whose length stands only behind it, as
+        zipfile writes to a pipe, takes the archive from there on to disk, up to ``limits.spool_bytes``.
     Source:
         PKWARE APPNOTE 6.3; Info-ZIP's extra field for times.
 
@@ -193,6 +193,9 @@ class Zip(Archive):
         """Numbers, from 0, of the entries that are links or devices; only the directory says so, at the end.
 
         Each was given as a file, of what such a thing holds: a link's is where it leads.
+
+        Raises:
+            RuntimeError: The iteration has not ended.
         """
         return self._native.special
 
@@ -203,6 +206,8 @@ class ZipWriter(Finishing):
     Args:
         to: A sink: :class:`penstock.FileSink`, a store's ``open_writer()``.
         level: Of deflate, 0 to 9.
+    Raises:
+        Refused: A level out of range.
     Memory:
         Up to 8 MiB of a packed member; a larger one has its sizes behind it and passes through. Of the directory
         1 MiB, the rest is on disk in ``$TMPDIR``.
@@ -230,6 +235,9 @@ class ZipWriter(Finishing):
             data: Anything source-like.
             modified: With a time zone; without one it is this machine's. None: 1980-01-01, so that equal members make
                 equal zips.
+        Raises:
+            Refused: A name that leads out of a folder or is a folder's (``unsafe_name``), a time no clock holds.
+            RuntimeError: The zip is finished or aborted.
         """
         return self._native.add(name, timestamp(modified), native_source(data))
 

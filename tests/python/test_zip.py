@@ -227,6 +227,23 @@ def test_times_are_kept_and_zipfile_agrees() -> None:
     assert entry.size == 1
 
 
+@pytest.mark.parametrize("year", [1600, 2300])
+def test_a_time_no_clock_holds_is_refused(year: int) -> None:
+    archive = ZipWriter(penstock.MemoryStore().open_writer("z"))
+    with pytest.raises(penstock.Refused, match="modified"):
+        archive.add("a", b"x", modified=datetime(year, 1, 1, tzinfo=timezone.utc))
+
+
+def test_a_level_that_is_none_is_refused() -> None:
+    with pytest.raises(penstock.Refused, match="77"):
+        ZipWriter(penstock.MemoryStore().open_writer("z"), level=77)
+
+
+def test_what_is_special_is_not_known_before_the_end() -> None:
+    with pytest.raises(RuntimeError, match="at the end"):
+        _ = Zip(zipped([("a", b"")], zipfile.ZIP_STORED)).special
+
+
 def test_a_zip_that_is_left_by_an_exception_is_not_there() -> None:
     store = penstock.MemoryStore()
 

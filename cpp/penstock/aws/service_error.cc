@@ -46,18 +46,13 @@ std::optional<ServiceError> parse_xml(std::string_view body) {
   return said;
 }
 
-std::string text_of(const nlohmann::json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
 std::optional<ServiceError> parse_json_error(std::string_view body) {
   try {
     const auto object = parse_json(body, 16);
     if (!object.is_object()) return std::nullopt;
-    ServiceError said{.code = text_of(object, "__type"), .message = text_of(object, "message")};
-    if (said.code.empty()) said.code = text_of(object, "code");
-    if (said.message.empty()) said.message = text_of(object, "Message");
+    ServiceError said{.code = text_at(object, "__type"), .message = text_at(object, "message")};
+    if (said.code.empty()) said.code = text_at(object, "code");
+    if (said.message.empty()) said.message = text_at(object, "Message");
     return said;
   } catch (const Error&) {
     return std::nullopt;

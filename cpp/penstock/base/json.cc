@@ -49,4 +49,9 @@ nlohmann::json parse_json(std::string_view text, std::size_t max_depth, std::siz
   }
 }
 
+std::string text_at(const nlohmann::json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
 }  // namespace penstock

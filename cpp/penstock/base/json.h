@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
@@ -18,5 +19,8 @@ inline constexpr std::size_t kMaxJsonBytes = 1024 * 1024;
 // it may hold secrets.
 nlohmann::json parse_json(std::string_view text, std::size_t max_depth = kMaxJsonDepth,
                           std::size_t max_bytes = kMaxJsonBytes);
+
+// A text of an object; "" if there is none of that name, or something else.
+std::string text_at(const nlohmann::json& object, const char* name);
 
 }  // namespace penstock

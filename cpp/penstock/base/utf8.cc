@@ -34,4 +34,24 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+void append_utf8(std::string& text, char32_t c) {
+  const auto byte = [&text](char32_t bits) { text += static_cast<char>(bits); };
+  const auto rest = [&byte, c](int shift) { byte(0x80 | (c >> shift & 0x3f)); };
+  if (c < 0x80) {
+    byte(c);
+  } else if (c < 0x800) {
+    byte(0xc0 | c >> 6);
+    rest(0);
+  } else if (c < 0x10000) {
+    byte(0xe0 | c >> 12);
+    rest(6);
+    rest(0);
+  } else {
+    byte(0xf0 | c >> 18);
+    rest(12);
+    rest(6);
+    rest(0);
+  }
+}
+
 }  // namespace penstock

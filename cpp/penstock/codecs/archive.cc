@@ -46,18 +46,14 @@ void check_entry_name(std::string_view name, const Limits& limits) {
   if (has_part(name, "..")) throw unsafe("leads out of its folder by \"..\"");
 }
 
+void check_file_name(std::string_view name) {
+  if (name == "." || name.ends_with("/.")) throw unsafe("is that of a folder");
+}
+
 std::string utf8_or_latin1(std::string_view name) {
   if (is_utf8(name)) return std::string{name};
   std::string text;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      text += c;
-    } else {
-      text += static_cast<char>(0xc0 | (byte >> 6));
-      text += static_cast<char>(0x80 | (byte & 0x3f));
-    }
-  }
+  for (const char c : name) append_utf8(text, static_cast<unsigned char>(c));
   return text;
 }
 

@@ -44,13 +44,16 @@ class Archive {
 
  protected:
   Archive() = default;
-  Archive(const Archive&) = default;
-  Archive& operator=(const Archive&) = default;
+  Archive(const Archive&) = delete;
+  Archive& operator=(const Archive&) = delete;
 };
 
 // Throws Error(refused) for a name that is empty, absolute, has a part "..", a NUL, a backslash or a drive,
 // or is longer than `limits` allows.
 void check_entry_name(std::string_view name, const Limits& limits);
+
+// Throws Error(refused) for a name that only a folder can have: its last part is ".".
+void check_file_name(std::string_view name);
 
 // As it is if it is UTF-8, else read as Latin-1, so that it is text; two names may become one.
 std::string utf8_or_latin1(std::string_view name);

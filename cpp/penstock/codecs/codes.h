@@ -5,9 +5,10 @@
 
 namespace penstock::codecs::code {
 
-inline constexpr std::string_view kTruncated = "truncated";      // corrupt: it ends too early
-inline constexpr std::string_view kTrailing = "trailing";        // corrupt: bytes after the end
-inline constexpr std::string_view kUnsafeName = "unsafe_name";   // refused: it would lead out of a folder
-inline constexpr std::string_view kUnsupported = "unsupported";  // refused: a sparse file
+inline constexpr std::string_view kTruncated = "truncated";     // corrupt: it ends too early
+inline constexpr std::string_view kTrailing = "trailing";       // corrupt: bytes after the end
+inline constexpr std::string_view kUnsafeName = "unsafe_name";  // refused: it would lead out of a folder
+inline constexpr std::string_view kUnsupported =
+    "unsupported";  // refused: encryption, a method, a sparse file
 
 }  // namespace penstock::codecs::code

@@ -34,11 +34,16 @@ struct Deflater::State {
 };
 
 Deflater::Deflater(int level) {
+  check_level(level);
+  state_ = std::make_unique<State>(level);
+}
+
+void Deflater::check_level(int level) {
   if (level < 0 || level > 9)
     throw Error{
         Kind::refused, fmt::format("{} is no level of deflate: give 0 to 9", level), {.doing = "deflate"}};
-  state_ = std::make_unique<State>(level);
 }
+
 Deflater::~Deflater() = default;
 Deflater::Deflater(Deflater&&) noexcept = default;
 Deflater& Deflater::operator=(Deflater&&) noexcept = default;

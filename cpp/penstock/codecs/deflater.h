@@ -13,6 +13,7 @@ class Deflater {
  public:
   // 0..9, as zlib's. Throws Error(refused) for another.
   explicit Deflater(int level);
+  static void check_level(int level);
   ~Deflater();
   Deflater(Deflater&&) noexcept;
   Deflater& operator=(Deflater&&) noexcept;

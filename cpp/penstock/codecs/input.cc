@@ -8,21 +8,19 @@ namespace {
 
 constexpr std::size_t kInputBytes = 64 * 1024;
 
+std::ptrdiff_t place(std::size_t at) {
+  return static_cast<std::ptrdiff_t>(at);
+}
+
 }  // namespace
 
 bool Input::have(std::size_t bytes) {
-  while (unread().size() < bytes) {
-    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
-    const std::size_t kept = buffer_.size();
-    buffer_.resize(std::max(kInputBytes, bytes));
-    std::size_t got = 0;
-    try {
-      got = source_->read(std::span{buffer_}.subspan(kept));
-    } catch (...) {
-      buffer_.resize(kept);
-      throw;
-    }
-    buffer_.resize(kept + got);
+  while (end_ - at_ < bytes) {
+    if (at_ > 0) std::copy(buffer_.begin() + place(at_), buffer_.begin() + place(end_), buffer_.begin());
+    end_ -= std::exchange(at_, 0);
+    buffer_.resize(std::max({kInputBytes, bytes, buffer_.size()}));
+    const std::size_t got = source_->read(std::span{buffer_}.subspan(end_));
+    end_ += got;
     if (got == 0) return false;
   }
   return true;

@@ -19,14 +19,14 @@ class Input {
   // Whether so many bytes are still to come; reads until they are here.
   bool have(std::size_t bytes);
   // What is here and not yet taken. Valid until the next have().
-  Bytes unread() const { return Bytes{buffer_}.subspan(at_); }
+  Bytes unread() const { return Bytes{buffer_}.subspan(at_, end_ - at_); }
   void take(std::size_t bytes);
   std::uint64_t taken() const { return taken_; }  // so far
 
  private:
   Source* source_;
   std::vector<std::byte> buffer_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, end_ = 0;  // of what is unread
   std::uint64_t taken_;
 };
 

@@ -127,6 +127,7 @@ const Entry* TarReader::begin(const TarHeader& header, const Before& before) {
   if (entry_.type == Entry::Type::folder)
     while (entry_.name.size() > 1 && entry_.name.ends_with('/')) entry_.name.pop_back();
   check_entry_name(entry_.name, limits_);
+  if (entry_.type == Entry::Type::file) check_file_name(entry_.name);
   if (entry_.type == Entry::Type::link)
     entry_.link_to =
         utf8_or_latin1(before.pax.linkpath ? *before.pax.linkpath : before.link_to.value_or(header.link_to));

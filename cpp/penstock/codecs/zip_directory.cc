@@ -6,9 +6,16 @@
 
 namespace penstock::codecs {
 
-ZipDirectory::NameSum ZipDirectory::sum_of(const std::string& name) {
+ZipDirectory::NameSum ZipDirectory::sum_of(std::string_view name) {
   Hasher hasher{Algorithm::sha256};
-  hasher.update(as_bytes(name));
+  for (std::size_t at = 0; at < name.size();) {
+    const std::size_t end = std::min(name.find('/', at), name.size());
+    const std::string_view part = name.substr(at, end - at);
+    at = end + 1;
+    if (part.empty() || part == ".") continue;
+    hasher.update(as_bytes(part));
+    hasher.update(as_bytes("/"));
+  }
   const Digest digest = hasher.digest();
   NameSum sum;
   std::ranges::copy(digest.raw().first(sum.size()), sum.begin());

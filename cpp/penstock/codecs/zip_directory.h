@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "penstock/codecs/zip_format.h"
@@ -30,7 +31,8 @@ class ZipDirectory {
   std::uint64_t members() const { return members_.size(); }
 
  private:
-  using NameSum = std::array<std::byte, 16>;  // of a SHA-256: names may be long, and many
+  // Of a SHA-256: names may be long, and many. Empty parts and "." are left out: they name no other file.
+  using NameSum = std::array<std::byte, 16>;
   struct Known {
     std::uint64_t offset, packed_bytes, bytes;
     std::uint32_t crc32;
@@ -38,7 +40,7 @@ class ZipDirectory {
     bool listed;
     NameSum name;
   };
-  static NameSum sum_of(const std::string& name);
+  static NameSum sum_of(std::string_view name);
   std::vector<Known> members_;
   std::vector<std::uint64_t> special_;
   std::uint64_t listed_ = 0;

@@ -32,31 +32,6 @@ Number little_endian(Bytes bytes, std::size_t at) {
   return value;
 }
 
-void append_utf8(std::string& text, char32_t c) {
-  const auto byte = [&text](char32_t bits) { text += static_cast<char>(bits); };
-  if (c < 0x80) return byte(c);
-  if (c < 0x800) {
-    byte(0xc0 | c >> 6);
-  } else {
-    byte(0xe0 | c >> 12);
-    byte(0x80 | (c >> 6 & 0x3f));
-  }
-  byte(0x80 | (c & 0x3f));
-}
-
-// Many write UTF-8 and do not say so; what happens to be UTF-8 is read as such.
-std::string name_from(Bytes raw, std::uint16_t flags) {
-  const std::string_view bytes = as_text(raw);
-  if (is_utf8(bytes)) return std::string{bytes};
-  if (flags & kUtf8) throw corrupt("a name of the zip says it is UTF-8 and is not");
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    append_utf8(text, byte < 0x80 ? char32_t{byte} : kCp437[byte - 0x80]);
-  }
-  return text;
-}
-
 // The extra field `wanted`, or nothing.
 Bytes extra_field(Bytes extra, std::uint16_t wanted) {
   while (extra.size() >= kExtraHeaderBytes) {  // fewer are padding
@@ -67,6 +42,31 @@ Bytes extra_field(Bytes extra, std::uint16_t wanted) {
     extra = rest.subspan(bytes);
   }
   return {};
+}
+
+// Info-ZIP's UTF-8 spelling of the name, if it belongs to these bytes of it.
+std::optional<std::string> unicode_path(Bytes raw, Bytes extra) {
+  const Bytes field = extra_field(extra, kUnicodePath);
+  if (field.size() < 5 || field[0] != std::byte{1}) return std::nullopt;
+  Hasher crc{Algorithm::crc32};
+  crc.update(raw);
+  const std::string_view name = as_text(field.subspan(5));
+  if (le32(field, 1) != crc32_of(crc) || !is_utf8(name)) return std::nullopt;
+  return std::string{name};
+}
+
+// Many write UTF-8 and do not say so; what happens to be UTF-8 is read as such.
+std::string name_from(Bytes raw, std::uint16_t flags, Bytes extra) {
+  if (auto path = unicode_path(raw, extra)) return *std::move(path);
+  const std::string_view bytes = as_text(raw);
+  if (is_utf8(bytes)) return std::string{bytes};
+  if (flags & kUtf8) throw corrupt("a name of the zip says it is UTF-8 and is not");
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    append_utf8(text, byte < 0x80 ? char32_t{byte} : kCp437[byte - 0x80]);
+  }
+  return text;
 }
 
 // The zip64 field holds what does not fit its place, in this order.
@@ -120,7 +120,7 @@ Member common(Bytes whole, std::size_t at, Bytes name, Bytes extra) {
                 .packed_bytes = le32(whole, at + 12),
                 .bytes = le32(whole, at + 16)};
   refuse_unsupported(member);
-  member.name = name_from(name, member.flags);
+  member.name = name_from(name, member.flags, extra);
   member.modified = time_from(le16(whole, at + 6), le16(whole, at + 4), extra);
   return member;
 }

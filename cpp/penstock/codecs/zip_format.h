@@ -25,10 +25,10 @@ inline constexpr std::size_t kSignatureBytes = 4, kLocalBytes = 30, kDirectoryBy
 inline constexpr std::size_t kMaxEndBytes = kEndBytes + 0xffff;
 inline constexpr std::size_t kMaxPaddingBytes = 64 * 1024;  // zeros after the end, to fill a block
 inline constexpr std::uint16_t kStored = 0, kDeflated = 8;
-inline constexpr std::uint16_t kSizesFollow = 1 << 3, kUtf8 = 1 << 11;  // flags
-inline constexpr std::uint16_t kUnixTime = 0x5455, kZip64 = 0x0001;     // extra fields
-inline constexpr std::uint16_t kWide16 = 0xffff;                        // too large for this place:
-inline constexpr std::uint32_t kWide = 0xffffffff;                      // see the zip64 record
+inline constexpr std::uint16_t kSizesFollow = 1 << 3, kUtf8 = 1 << 11;                      // flags
+inline constexpr std::uint16_t kUnixTime = 0x5455, kUnicodePath = 0x7075, kZip64 = 0x0001;  // extra fields
+inline constexpr std::uint16_t kWide16 = 0xffff;    // too large for this place:
+inline constexpr std::uint32_t kWide = 0xffffffff;  // see the zip64 record
 
 std::uint16_t le16(Bytes bytes, std::size_t at);
 std::uint32_t le32(Bytes bytes, std::size_t at);

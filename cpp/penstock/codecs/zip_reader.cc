@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -60,6 +60,7 @@ const Entry* ZipReader::begin() {
     entry_.type = Entry::Type::folder;
     while (entry_.name.size() > 1 && entry_.name.ends_with('/')) entry_.name.pop_back();
   }
+  if (entry_.type == Entry::Type::file) check_file_name(entry_.name);
   learn_size();
   inflater_.restart();
   return &entry_;
@@ -104,6 +105,9 @@ std::size_t ZipReader::read_content(MutableBytes buffer) {
     open_->crc32.update(buffer.first(got));
     open_->bytes += got;
     total_bytes_ += got;
+    if (entry_.type == Entry::Type::folder) throw zip::corrupt("a folder of the zip has content");
+    if (entry_.bytes && open_->bytes > *entry_.bytes)
+      throw zip::corrupt("a member of the zip has another length than its header");
     if (open_->bytes > limits_.entry_bytes) throw too_large("a member of " + format_bytes(open_->bytes));
     check_inflated(limits_, input_.taken(), total_bytes_, "read a zip");
     return got;
@@ -152,14 +156,13 @@ void ZipReader::end_member() {
   found.packed_bytes = open_->packed;
   found.bytes = open_->bytes;
   compare_header(found);
-  if (entry_.type == Entry::Type::folder && found.bytes > 0)
-    throw zip::corrupt("a folder of the zip has content");
+  if (found.sizes_follow()) take_descriptor(found);
   directory_.add(open_->offset, found);
   open_.reset();
 }
 
-// With the sizes and the CRC before the member, and those behind it.
-void ZipReader::compare_header(const zip::Member& found) {
+// With the sizes and the CRC before the member.
+void ZipReader::compare_header(const zip::Member& found) const {
   const zip::Member& said = open_->header;
   const bool may_be_zero = said.sizes_follow();
   const auto differ = [may_be_zero](std::uint64_t a, std::uint64_t b) {
@@ -169,7 +172,9 @@ void ZipReader::compare_header(const zip::Member& found) {
     throw zip::corrupt("a member of the zip has another CRC-32 than its header");
   if (differ(said.bytes, found.bytes) || differ(said.packed_bytes, found.packed_bytes))
     throw zip::corrupt("a member of the zip has another length than its header");
-  if (!said.sizes_follow()) return;
+}
+
+void ZipReader::take_descriptor(const zip::Member& found) {
   input_.have(zip::kMaxDescriptorBytes);
   const std::size_t bytes = zip::descriptor_bytes(input_.unread(), found);
   if (bytes == 0 && !input_.have(zip::kMaxDescriptorBytes)) throw zip::truncated();
@@ -185,16 +190,20 @@ void ZipReader::skip_rest() {
 
 void ZipReader::read_directory() {
   const std::uint64_t offset = input_.taken();
+  bool locator_before = false;
   while (zip::signature(input_) == zip::kDirectory) {
     const Bytes whole = zip::record(input_, zip::kDirectoryBytes, zip::directory_bytes);
     directory_.compare(zip::parse_directory(whole));
+    locator_before = zip::le32(whole.last(zip::kEnd64LocatorBytes), 0) == zip::kEnd64Locator;
     input_.take(whole.size());
   }
   directory_.finish();
-  check_end(offset);
+  check_end(offset, locator_before);
 }
 
-void ZipReader::check_end(std::uint64_t directory_offset) {
+// `locator_before`: what lies before the end record looks like a locator of the wide one, and readers that
+// come from the end would follow it.
+void ZipReader::check_end(std::uint64_t directory_offset, bool locator_before) {
   const std::uint64_t at = input_.taken(), directory_bytes = at - directory_offset;
   const auto check = [&](const zip::End& end, bool may_be_wide) {
     const auto same = [may_be_wide](std::uint64_t said, std::uint64_t is, std::uint64_t wide) {
@@ -214,16 +223,34 @@ void ZipReader::check_end(std::uint64_t directory_offset) {
       throw zip::corrupt("the zip's end record is not where its locator says");
     input_.take(zip::kEnd64LocatorBytes);
   }
+  if (!wide && locator_before) throw zip::corrupt("the zip's end record has a locator that is no record");
   if (zip::signature(input_) != zip::kEnd) throw zip::corrupt("no end record follows the zip's directory");
   const zip::End end = zip::parse_end(zip::record(input_, zip::kEndBytes));
   check(end, wide);
   input_.take(zip::kEndBytes);
-  input_.take(zip::record(input_, end.comment_bytes).size());
+  check_comment(end.comment_bytes);
+  check_padding();
+}
+
+// Readers that come from the end would take an end record in it for the archive's.
+void ZipReader::check_comment(std::size_t bytes) {
+  const std::string_view comment = as_text(zip::record(input_, bytes));
+  if (comment.find("PK\5\6") != comment.npos)
+    throw zip::corrupt("the zip's comment holds another end record");
+  input_.take(bytes);
+}
+
+void ZipReader::check_padding() {
   for (std::size_t padding = 0; input_.have(1); input_.take(input_.unread().size())) {
     padding += input_.unread().size();
     if (padding > zip::kMaxPaddingBytes || !all_zeros(input_.unread()))
       throw zip::corrupt("bytes follow the end of the zip", code::kTrailing);
   }
+}
+
+const std::vector<std::uint64_t>& ZipReader::special() const {
+  if (!ended_) throw std::logic_error{"which entries are links is known at the end of the zip"};
+  return directory_.special();
 }
 
 std::size_t ZipReader::Content::read(MutableBytes buffer) {

@@ -20,8 +20,8 @@
 
 namespace penstock::codecs {
 
-// Memory: 64 KiB of input, 40 KiB of inflate, 64 bytes a member; 32 more once it is spooled.
-// Disk:   up to Limits::spool_bytes in $TMPDIR, for a stored member of unknown length.
+// Memory: 64 KiB of input, or a header's up to 192, 40 KiB of inflate, 64 bytes a member; 16 more once it is
+// spooled. Disk:   up to Limits::spool_bytes in $TMPDIR, for a stored member of unknown length.
 class ZipReader : public Archive {
  public:
   explicit ZipReader(Source& source, Limits limits = {});
@@ -32,7 +32,8 @@ class ZipReader : public Archive {
 
   // Once next() gave null: the numbers, from 0, of the entries that the directory says are links or devices.
   // Each was given as a file, of what such a thing holds: a link's is where it leads.
-  const std::vector<std::uint64_t>& special() const { return directory_.special(); }
+  // std::logic_error before.
+  const std::vector<std::uint64_t>& special() const;
 
  private:
   class Content : public Source {
@@ -63,10 +64,13 @@ class ZipReader : public Archive {
   std::size_t read_deflated(MutableBytes buffer);
   Bytes packed_input();
   void end_member();
-  void compare_header(const zip::Member& found);
+  void compare_header(const zip::Member& found) const;
+  void take_descriptor(const zip::Member& found);
   void skip_rest();
   void read_directory();
-  void check_end(std::uint64_t directory_offset);
+  void check_end(std::uint64_t directory_offset, bool locator_before);
+  void check_comment(std::size_t bytes);
+  void check_padding();
 
   Input input_;
   Limits limits_;

@@ -65,17 +65,19 @@ void ZipSpool::read_directory(std::uint64_t offset, const Limits& limits) {
   while (zip::signature(input) == zip::kDirectory) {
     const Bytes whole = zip::record(input, zip::kDirectoryBytes, zip::directory_bytes);
     const zip::DirectoryEntry entry = zip::parse_directory(whole);
-    packed_bytes_.emplace(entry.offset, entry.member.packed_bytes);
+    packed_bytes_.emplace_back(entry.offset, entry.member.packed_bytes);
     input.take(whole.size());
     if (packed_bytes_.size() > limits.entries)
       throw zip::refused(fmt::format("the zip has more than {} entries", limits.entries),
                          penstock::code::kTooLarge);
   }
+  std::ranges::sort(packed_bytes_);
 }
 
 std::uint64_t ZipSpool::packed_bytes(std::uint64_t offset) const {
-  const auto found = packed_bytes_.find(offset);
-  if (found == packed_bytes_.end()) throw zip::corrupt("the zip's directory does not list all its members");
+  const auto found = std::ranges::lower_bound(packed_bytes_, std::pair{offset, std::uint64_t{0}});
+  if (found == packed_bytes_.end() || found->first != offset)
+    throw zip::corrupt("the zip's directory does not list all its members");
   return found->second;
 }
 

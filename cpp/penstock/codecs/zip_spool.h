@@ -3,7 +3,8 @@
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "penstock/codecs/input.h"
 #include "penstock/codecs/limits.h"
@@ -11,7 +12,7 @@
 
 namespace penstock::codecs {
 
-// Memory: 32 bytes a member.
+// Memory: 16 bytes a member, and 130 KiB while its end is looked for.
 class ZipSpool {
  public:
   // Takes all that is left. Throws Error(refused, code too_large) beyond the limits, Error(corrupt) if no
@@ -35,7 +36,7 @@ class ZipSpool {
   std::uint64_t base_;  // where in the zip it begins
   disk::Spool file_;
   disk::SpoolSource source_{file_};
-  std::unordered_map<std::uint64_t, std::uint64_t> packed_bytes_;  // by offset
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> packed_bytes_;  // beside offsets, sorted
 };
 
 }  // namespace penstock::codecs

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "penstock/base/error.h"
+#include "penstock/base/utf8.h"
 #include "penstock/codecs/archive.h"
 #include "penstock/codecs/zip_format.h"
 
@@ -83,11 +84,18 @@ std::uint16_t narrow16(std::uint64_t value) {
 }
 
 void check_name(const std::string& name) {
-  check_entry_name(name, Limits{});
-  if (name.ends_with('/'))
-    throw Error{Kind::refused,
-                "a member of a zip whose name ends in \"/\" would be a folder",
-                {.side = Side::sink, .doing = "write a zip", .code = std::string{code::kUnsafeName}}};
+  try {
+    check_entry_name(name, Limits{});
+    check_file_name(name);
+  } catch (Error& error) {
+    error.facts().side = Side::sink;
+    error.facts().doing = "write a zip";
+    throw;
+  }
+  if (!name.ends_with('/') && is_utf8(name)) return;
+  throw Error{Kind::refused,
+              "a member of a zip is a file, and its name UTF-8",
+              {.side = Side::sink, .doing = "write a zip", .code = std::string{code::kUnsafeName}}};
 }
 
 // The fields that both headers have, from the flags on.
@@ -123,7 +131,9 @@ Record local_header(const ZipWriter::Entry& entry, const ZipFacts& facts, bool s
 
 ZipWriter::ZipWriter(Sink& to) : ZipWriter(to, Options{}) {}
 
-ZipWriter::ZipWriter(Sink& to, Options options) : to_(to), options_(std::move(options)) {}
+ZipWriter::ZipWriter(Sink& to, Options options) : to_(to), options_(std::move(options)) {
+  Deflater::check_level(options_.level);
+}
 
 ZipWriter::~ZipWriter() {
   abort("the zip was dropped unfinished");
@@ -156,14 +166,13 @@ ZipFacts ZipWriter::add(const Entry& entry, Source& content) {
   require_open();
   check_name(entry.name);
   ZipPacker packer{content, options_.level};
-  std::vector<std::byte> packed;
-  while (packed.size() < kWholeBytes) {
-    const std::size_t held = packed.size();
-    packed.resize(std::min(std::max<std::size_t>(held * 2, 64 * 1024), kWholeBytes));
-    const std::size_t got = packer.read(std::span{packed}.subspan(held));
-    packed.resize(held + got);
+  std::vector<std::byte> packed(kCopyBytes);
+  for (std::size_t filled = 0; filled < kWholeBytes;) {
+    if (filled == packed.size()) packed.resize(std::min(packed.size() * 2, kWholeBytes));
+    const std::size_t got = packer.read(std::span{packed}.subspan(filled));
+    filled += got;
     if (got > 0) continue;
-    append(entry, packer.facts(), packed);
+    append(entry, packer.facts(), Bytes{packed}.first(filled));
     return packer.facts();
   }
   return append(entry, packed, packer);
@@ -172,6 +181,8 @@ ZipFacts ZipWriter::add(const Entry& entry, Source& content) {
 void ZipWriter::append(const Entry& entry, const ZipFacts& facts, Bytes packed) {
   require_open();
   check_name(entry.name);
+  if (packed.size() != facts.packed_bytes)
+    throw std::invalid_argument{"these are not the bytes of this member"};
   unless_it_fails([&] {
     const std::uint64_t offset = at_;
     write(local_header(entry, facts, false).bytes());
@@ -216,7 +227,10 @@ void ZipWriter::list(const Entry& entry, const ZipFacts& facts, std::uint64_t of
       .text(extra);
   directory_ += as_text(record.bytes());
   ++entries_;
-  if (directory_.size() < kDirectoryInMemory) return;
+  if (directory_.size() >= kDirectoryInMemory) spool_directory();
+}
+
+void ZipWriter::spool_directory() {
   if (!spooled_) spooled_.emplace(options_.spool_folder);
   spooled_->write(as_bytes(directory_));
   directory_.clear();

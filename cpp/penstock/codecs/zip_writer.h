@@ -42,8 +42,8 @@ class ZipWriter {
   ZipWriter(const ZipWriter&) = delete;
   ZipWriter& operator=(const ZipWriter&) = delete;
 
-  // All of `content`. Throws Error(refused, unsafe_name) for a name that Archive would refuse or that ends in
-  // "/", and what the content and the sink throw.
+  // All of `content`. Throws Error(refused, unsafe_name) for a name that Archive would refuse, that only a
+  // folder can have, or that is no UTF-8; and what the content and the sink throw.
   ZipFacts add(const Entry& entry, Source& content);
   // A member packed beforehand, all of it.
   void append(const Entry& entry, const ZipFacts& facts, Bytes packed);
@@ -61,6 +61,7 @@ class ZipWriter {
   void require_open() const;
   void write(Bytes bytes);
   void list(const Entry& entry, const ZipFacts& facts, std::uint64_t offset, bool sizes_follow);
+  void spool_directory();
   void write_directory();
 
   Sink& to_;

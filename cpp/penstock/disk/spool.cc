@@ -38,6 +38,9 @@ Spool::Spool(std::string folder)
     : folder_(folder.empty() ? usual_folder() : std::move(folder)), file_(open_nameless(folder_)) {}
 
 void Spool::write(Bytes bytes) {
+  // Not where a write that failed half-way has left it.
+  if (::lseek(file_.get(), static_cast<off_t>(size_), SEEK_SET) < 0)
+    throw_errno("write", folder_, Side::sink);
   write_all(file_.get(), bytes, folder_);
   size_ += bytes.size();
 }

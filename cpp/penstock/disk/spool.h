@@ -6,7 +6,9 @@
 // Memory:  none.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "penstock/disk/descriptor.h"
@@ -36,7 +38,9 @@ class SpoolSource : public Source {
   explicit SpoolSource(const Spool&& spool, std::uint64_t offset = 0) = delete;
 
   std::size_t read(MutableBytes buffer) override;
-  std::optional<std::uint64_t> remaining() const override { return spool_.size() - at_; }
+  std::optional<std::uint64_t> remaining() const override {
+    return spool_.size() - std::min(spool_.size(), at_);
+  }
   bool rewindable() const override { return true; }
   void mark() override { mark_ = at_; }
   void rewind() override;

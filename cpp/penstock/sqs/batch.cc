@@ -3,9 +3,11 @@
 #include <charconv>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "penstock/aws/service_error.h"
 #include "penstock/base/backoff.h"
+#include "penstock/base/json.h"
 #include "penstock/base/redact.h"
 #include "penstock/base/wait.h"
 
@@ -17,11 +19,6 @@ using nlohmann::json;
 constexpr std::chrono::milliseconds kBackoffBase{100};
 constexpr std::size_t kMaxMessageBytes = 512;
 
-std::string text_at(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
-}
-
 std::optional<std::size_t> number_of(const json& entry) {
   const std::string text = text_at(entry, "Id");
   std::size_t number = 0;
@@ -30,10 +27,14 @@ std::optional<std::size_t> number_of(const json& entry) {
   return number;
 }
 
+bool is_senders_fault(const json& entry) {
+  const auto found = entry.find("SenderFault");
+  return found != entry.end() && found->is_boolean() && found->get<bool>();
+}
+
 Error failure(const json& entry) {
   const std::string code = text_at(entry, "Code");
-  const bool sender = entry.value("SenderFault", false);
-  const Kind kind = aws::kind_of(code, sender ? 400 : 500);
+  const Kind kind = aws::kind_of(code, is_senders_fault(entry) ? 400 : 500);
   return {kind,
           "a queue failed an entry of a batch: " +
               redact_text(code + " " + text_at(entry, "Message"), kMaxMessageBytes),
@@ -63,16 +64,16 @@ struct Answer {
 
 class Run {
  public:
-  Run(const std::vector<BatchEntry>& entries, std::uint64_t max_bytes, const AskBatch& ask,
-      const JudgeEntry& judge, const Call& call)
+  Run(const BatchEntries& entries, std::uint64_t max_bytes, const AskBatch& ask, const JudgeEntry& judge,
+      const Call& call)
       : entries_(entries), max_bytes_(max_bytes), ask_(ask), judge_(judge), call_(call) {}
 
   BatchReport all() {
     try {
-      while (next_ < entries_.size()) carry_out(next());
+      while (next_ < entries_.count) carry_out(next());
     } catch (const Error& error) {
       if (error.kind() == Kind::cancelled) throw;
-      for (std::size_t number = 0; number < entries_.size(); ++number)
+      for (std::size_t number = 0; number < entries_.count; ++number)
         if (!report_.sent.contains(number)) report_.errors.emplace(number, error);
     }
     return std::move(report_);
@@ -83,8 +84,8 @@ class Run {
 
   Numbers next() {
     Numbers batch;
-    for (std::uint64_t bytes = 0; next_ < entries_.size() && batch.size() < kBatchEntries; ++next_) {
-      bytes += entries_[next_].bytes;
+    for (std::uint64_t bytes = 0; next_ < entries_.count && batch.size() < kBatchEntries; ++next_) {
+      bytes += entries_.bytes(next_);
       if (!batch.empty() && bytes > max_bytes_) break;
       batch.push_back(next_);
     }
@@ -103,7 +104,7 @@ class Run {
   Numbers once(const Numbers& batch, bool last) {
     json request{{"Entries", json::array()}};
     for (const std::size_t number : batch) {
-      request["Entries"].push_back(entries_[number].json);
+      request["Entries"].push_back(entries_.json(number));
       request["Entries"].back()["Id"] = std::to_string(number);
     }
     const json said = ask_(std::move(request));
@@ -116,7 +117,7 @@ class Run {
       }
       const auto bad = answer.bad.find(number);
       const json* entry = bad == answer.bad.end() ? nullptr : bad->second;
-      const bool for_good = last || (entry && entry->value("SenderFault", false));
+      const bool for_good = last || (entry && is_senders_fault(*entry));
       if (for_good) {
         report_.errors.emplace(number, entry ? failure(*entry) : unmentioned());
       } else {
@@ -134,7 +135,7 @@ class Run {
     }
   }
 
-  const std::vector<BatchEntry>& entries_;
+  const BatchEntries& entries_;
   const std::uint64_t max_bytes_;
   const AskBatch& ask_;
   const JudgeEntry& judge_;
@@ -146,7 +147,7 @@ class Run {
 
 }  // namespace
 
-BatchReport carry_out(const std::vector<BatchEntry>& entries, std::uint64_t max_bytes, const AskBatch& ask,
+BatchReport carry_out(const BatchEntries& entries, std::uint64_t max_bytes, const AskBatch& ask,
                       const JudgeEntry& judge, const Call& call) {
   return Run{entries, max_bytes, ask, judge, call}.all();
 }

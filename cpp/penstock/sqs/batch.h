@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -20,9 +19,11 @@ struct BatchReport {
   std::map<std::size_t, Error> errors{};
 };
 
-struct BatchEntry {
-  nlohmann::json json{};
-  std::uint64_t bytes = 0;  // as the service counts them
+// What is asked of each: made when its turn comes, so that only one request is held.
+struct BatchEntries {
+  std::size_t count = 0;
+  std::function<std::uint64_t(std::size_t number)> bytes{};  // as the service counts them
+  std::function<nlohmann::json(std::size_t number)> json{};
 };
 
 inline constexpr std::size_t kBatchEntries = 10;
@@ -34,7 +35,7 @@ using JudgeEntry = std::function<Sent(std::size_t number, const nlohmann::json& 
 // Asks by requests of up to kBatchEntries and `max_bytes`. Entries that failed at the service are asked
 // again, after a backoff, kBatchAttempts times in all. Once a whole request fails the rest is not asked and
 // gets that error. Throws only what ends the call: Error(cancelled).
-BatchReport carry_out(const std::vector<BatchEntry>& entries, std::uint64_t max_bytes, const AskBatch& ask,
+BatchReport carry_out(const BatchEntries& entries, std::uint64_t max_bytes, const AskBatch& ask,
                       const JudgeEntry& judge, const Call& call);
 
 }  // namespace penstock::sqs

@@ -8,6 +8,8 @@
 
 #include "penstock/aws/signing_policy.h"
 #include "penstock/base/json.h"
+#include "penstock/base/redact.h"
+#include "penstock/base/utf8.h"
 #include "penstock/http/url.h"
 
 namespace penstock::sqs {
@@ -27,7 +29,7 @@ Error refused(std::string message) {
 // Of a host such as sqs.eu-west-2.amazonaws.com or eu-west-2.queue.amazonaws.com: the label that reads like a
 // region, two letters, words and a digit. "" without one.
 std::string region_in(std::string_view host) {
-  if (host.find(".amazonaws.com") == host.npos) return {};
+  if (host.find(".amazonaws.com") == host.npos && !host.ends_with(".api.aws")) return {};
   for (std::size_t at = 0; at < host.size();) {
     const std::size_t end = std::min(host.find('.', at), host.size());
     const std::string_view label = host.substr(at, end - at);
@@ -46,28 +48,30 @@ aws::ChainInputs chain_inputs(const Config& config) {
 
 json parsed(const http::Response& response) {
   if (response.body.empty()) return json::object();
-  return parse_json(response.body, kMaxDepth, kMaxAnswerBytes);
-}
-
-Sent sent_from(const json& answer) {
-  return {.id = answer.value("MessageId", ""), .sequence_number = answer.value("SequenceNumber", "")};
+  json answer = parse_json(response.body, kMaxDepth, kMaxAnswerBytes);
+  if (!answer.is_object())
+    throw Error{Kind::corrupt, "a queue's answer is no object", {.status = response.status}};
+  return answer;
 }
 
 void check_handle(const std::string& handle) {
-  if (handle.empty()) throw refused("an empty receipt handle names no message");
+  if (handle.empty() || !is_utf8(handle))
+    throw refused("this is no receipt handle: give what receive() gave");
 }
 
 }  // namespace
 
 Client::Client(Config config) : config_(std::move(config)) {
   const http::Url queue = http::Url::parse(config_.queue_url);
+  if (queue.has_userinfo) throw refused("a queue's URL with user or password in it; give credentials");
   if (queue.path == "/") throw refused("a queue's URL ends in the queue's name: " + queue.display());
   if (config_.max_message_bytes < 1 || config_.max_message_bytes > kMaxBytes)
     throw refused(fmt::format("max_message_bytes is 1 to {}", kMaxBytes));
-  url_ = (config_.endpoint.empty() ? queue : http::Url::parse(config_.endpoint)).origin() + "/";
   fifo_ = config_.queue_url.ends_with(".fifo");
-  const aws::ChainInputs inputs = chain_inputs(config_);
   if (config_.region.empty()) config_.region = region_in(queue.host);
+  const aws::ChainInputs inputs = chain_inputs(config_);
+  const std::string endpoint = config_.endpoint.empty() ? aws::endpoint_for(inputs, "sqs") : config_.endpoint;
+  url_ = (endpoint.empty() ? queue : http::Url::parse(endpoint)).origin() + "/";
   if (config_.region.empty()) config_.region = aws::region_for(inputs);
   http_ = config_.client ? config_.client : http::Client::process_default();
   credentials_ = aws::credentials_for(inputs, http_);
@@ -92,32 +96,25 @@ json Client::ask(const char* operation, json arguments, const Call& call, std::c
     return parsed(http_->send(std::move(request), std::move(options)));
   } catch (Error& error) {
     error.facts().doing = operation;
-    error.facts().subject = config_.queue_url;
+    error.facts().subject = redact_url(config_.queue_url);
     throw;
   }
 }
 
 Sent Client::send(const Message& message, const Call& call) {
   check_message(message, fifo_, config_.max_message_bytes);
-  const json answer = ask("SendMessage", to_json(message, fifo_), call);
-  compare_md5(answer, message.body);
-  return sent_from(answer);
+  return sent_from(ask("SendMessage", to_json(message, fifo_), call), message.body);
 }
 
 BatchReport Client::send_many(std::span<const Message> messages, const Call& call) {
-  std::vector<BatchEntry> entries;
-  for (const Message& message : messages) {
-    check_message(message, fifo_, config_.max_message_bytes);
-    entries.push_back({.json = to_json(message, fifo_), .bytes = counted_bytes(message)});
-  }
+  for (const Message& message : messages) check_message(message, fifo_, config_.max_message_bytes);
+  const BatchEntries entries{.count = messages.size(),
+                             .bytes = [&](std::size_t number) { return counted_bytes(messages[number]); },
+                             .json = [&](std::size_t number) { return to_json(messages[number], fifo_); }};
   return carry_out(
       entries, config_.max_message_bytes,
       [&](json batch) { return ask("SendMessageBatch", std::move(batch), call); },
-      [&](std::size_t number, const json& answer) {
-        compare_md5(answer, messages[number].body);
-        return sent_from(answer);
-      },
-      call);
+      [&](std::size_t number, const json& answer) { return sent_from(answer, messages[number].body); }, call);
 }
 
 std::vector<Received> Client::receive(const ReceiveOptions& options, const Call& call) {
@@ -146,11 +143,11 @@ void Client::delete_message(const std::string& receipt_handle, const Call& call)
 }
 
 BatchReport Client::delete_many(std::span<const std::string> receipt_handles, const Call& call) {
-  std::vector<BatchEntry> entries;
-  for (const std::string& handle : receipt_handles) {
-    check_handle(handle);
-    entries.push_back({.json = {{"ReceiptHandle", handle}}, .bytes = 0});
-  }
+  for (const std::string& handle : receipt_handles) check_handle(handle);
+  const BatchEntries entries{
+      .count = receipt_handles.size(),
+      .bytes = [](std::size_t) { return 0; },
+      .json = [&](std::size_t number) { return json{{"ReceiptHandle", receipt_handles[number]}}; }};
   return carry_out(
       entries, config_.max_message_bytes,
       [&](json batch) { return ask("DeleteMessageBatch", std::move(batch), call); },

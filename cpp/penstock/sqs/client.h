@@ -2,8 +2,9 @@
 //
 // Life:     made without I/O; credentials are loaded by the first request.
 // Threads:  shared freely.
-// Memory:   a message or a batch of them, at most 10 MiB a call.
-// Failure:  Error(refused) before any I/O for what no queue takes; Error(missing, QueueDoesNotExist);
+// Memory:   of what goes one request, at most 1 MiB and its JSON; of what comes up to 64 MiB, ten escaped
+// messages. Failure:  Error(refused) before any I/O for what no queue takes; Error(missing,
+// QueueDoesNotExist);
 //           Error(corrupt) if what arrived is not what was sent. A request whose answer is lost is repeated:
 //           a FIFO queue drops the repeat, a standard one may have the message twice.
 // Source:   "Amazon SQS API Reference", AWS JSON 1.0.
@@ -28,7 +29,8 @@ namespace penstock::sqs {
 struct Config {
   std::string queue_url{};  // as the service names it; FIFO if it ends in .fifo
   std::string region{};     // "": of the URL's host, AWS_REGION, the profile's, us-east-1
-  std::string endpoint{};   // "": the queue URL's own origin
+  std::string
+      endpoint{};  // "": AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the profile's, the queue URL's own origin
   // Of a message with its attributes, and of a batch. A queue may be set lower; older emulators stop at 256
   // KiB.
   std::uint64_t max_message_bytes = 1_MiB;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "penstock/base/base64.h"
+#include "penstock/base/json.h"
 #include "penstock/base/units.h"
 #include "penstock/base/utf8.h"
 #include "penstock/streams/hash.h"
@@ -63,7 +64,8 @@ void check_attribute(const std::string& name, const Attribute& attribute) {
                     "inside, not beginning with AWS. or Amazon.",
                     name));
   const std::string_view type = base_type(attribute.type);
-  if (type != "String" && type != "Number" && type != "Binary")
+  if ((type != "String" && type != "Number" && type != "Binary") ||
+      attribute.type.size() > kMaxAttributeName || !std::ranges::all_of(attribute.type, is_word_character))
     throw refused(fmt::format("the attribute {:?} has the type {:?}: give String, Number or Binary", name,
                               attribute.type));
   if (attribute.value.empty()) throw refused(fmt::format("the attribute {:?} is empty; leave it out", name));
@@ -94,18 +96,19 @@ std::string sha256_of(std::string_view text) {
   return hasher.digest().hex();
 }
 
-std::string text_at(const nlohmann::json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
+Error damaged(const Received& received, std::string_view how) {
+  return {Kind::corrupt,
+          fmt::format("message {} of a queue {}; its receipt handle is {}", received.id, how,
+                      received.receipt_handle),
+          {.side = Side::source, .doing = "receive"}};
 }
 
-Attribute attribute_from(const nlohmann::json& json) {
+std::optional<Attribute> attribute_from(const nlohmann::json& json) {
   Attribute attribute{.value = text_at(json, "StringValue"), .type = text_at(json, "DataType")};
   if (base_type(attribute.type) != "Binary") return attribute;
-  const auto bytes = decode_base64(text_at(json, "BinaryValue"));
-  if (!bytes)
-    throw Error{Kind::corrupt, "a queue gave a Binary attribute that is no base64", {.side = Side::source}};
-  attribute.value = *bytes;
+  auto bytes = decode_base64(text_at(json, "BinaryValue"));
+  if (!bytes) return std::nullopt;
+  attribute.value = *std::move(bytes);
   return attribute;
 }
 
@@ -149,33 +152,38 @@ nlohmann::json to_json(const Message& message, bool fifo) {
 }
 
 Received received_from(const nlohmann::json& json) {
-  if (!json.is_object() || !json.contains("Body") || !json["Body"].is_string() ||
-      !json.contains("ReceiptHandle"))
-    throw Error{Kind::corrupt, "a queue gave what is no message", {.side = Side::source, .doing = "receive"}};
   Received received{.id = text_at(json, "MessageId"),
                     .receipt_handle = text_at(json, "ReceiptHandle"),
                     .body = text_at(json, "Body")};
-  if (const auto found = json.find("MessageAttributes"); found != json.end() && found->is_object())
-    for (const auto& [name, attribute] : found->items())
-      received.attributes[name] = attribute_from(attribute);
+  if (received.receipt_handle.empty())
+    throw Error{Kind::corrupt, "a queue gave what is no message", {.side = Side::source, .doing = "receive"}};
+  if (const auto found = json.find("MessageAttributes"); found != json.end() && found->is_object()) {
+    for (const auto& [name, value] : found->items()) {
+      auto attribute = attribute_from(value);
+      if (!attribute) throw damaged(received, "has a Binary attribute that is no base64");
+      received.attributes.emplace(name, *std::move(attribute));
+    }
+  }
   if (const auto found = json.find("Attributes"); found != json.end() && found->is_object())
-    for (const auto& [name, value] : found->items())
-      if (value.is_string()) received.system[name] = value.get<std::string>();
+    for (const auto& item : found->items()) received.system[item.key()] = text_at(*found, item.key().c_str());
   const std::string said = text_at(json, "MD5OfBody");
   if (!said.empty() && said != md5_of(received.body))
-    throw Error{
-        Kind::corrupt,
-        "a message did not arrive as the queue has it",
-        {.side = Side::source, .doing = "receive", .expected = said, .actual = md5_of(received.body)}};
+    throw damaged(received, "did not arrive as the queue has it");
   return received;
 }
 
-void compare_md5(const nlohmann::json& answer, std::string_view body) {
+Sent sent_from(const nlohmann::json& answer, std::string_view body) {
+  Sent sent{.id = text_at(answer, "MessageId"), .sequence_number = text_at(answer, "SequenceNumber")};
   const std::string said = text_at(answer, "MD5OfMessageBody");
-  if (said.empty() || said == md5_of(body)) return;
-  throw Error{Kind::corrupt,
-              "the queue got another body than was sent",
-              {.side = Side::sink, .doing = "send to a queue", .expected = md5_of(body), .actual = said}};
+  if (sent.id.empty())
+    throw Error{Kind::corrupt,
+                "the answer to a message does not say what became of it",
+                {.side = Side::sink, .doing = "send to a queue"}};
+  if (!said.empty() && said != md5_of(body))
+    throw Error{Kind::corrupt,
+                "the queue got another body than was sent",
+                {.side = Side::sink, .doing = "send to a queue", .expected = md5_of(body), .actual = said}};
+  return sent;
 }
 
 }  // namespace penstock::sqs

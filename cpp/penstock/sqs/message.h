@@ -50,10 +50,12 @@ void check_message(const Message& message, bool fifo, std::uint64_t max_bytes);
 // The members of SendMessage, and of an entry of SendMessageBatch.
 nlohmann::json to_json(const Message& message, bool fifo);
 
-// Throws Error(corrupt) for what is no message, and for a body whose MD5 is not the one beside it.
+// Throws Error(corrupt) for what is no message, and for a body whose MD5 is not the one beside it; its words
+// name the message's id and receipt handle, so that it can be deleted.
 Received received_from(const nlohmann::json& json);
 
-// Throws Error(corrupt, digest) if the queue got another body than we sent.
-void compare_md5(const nlohmann::json& answer, std::string_view body);
+// Throws Error(corrupt) if the answer to a message says nothing of it, or the queue got another body than was
+// sent.
+Sent sent_from(const nlohmann::json& answer, std::string_view body);
 
 }  // namespace penstock::sqs

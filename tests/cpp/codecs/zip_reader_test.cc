@@ -112,7 +112,7 @@ TEST(ZipReader, a_stored_member_of_unknown_length_is_found_in_the_directory) {
            {.name = "a", .body = inner, .deflated = false, .descriptor = Descriptor::signed_},
            {.name = "b", .body = kText, .descriptor = Descriptor::plain},
            {.name = "c", .body = "x", .deflated = false, .descriptor = Descriptor::wide}},
-          "PK\5\6 is no end");
+          "a comment");
   for (const std::size_t step : {std::size_t{3}, archive.size()})
     EXPECT_EQ(listed(archive, {}, step), "first=" + kText + " a=" + inner + " b=" + kText + " c=x");
   EXPECT_EQ(listed(zip({{.name = "a", .body = inner, .deflated = false, .descriptor = Descriptor::wide}}, "",
@@ -197,6 +197,69 @@ TEST(ZipReader, only_zeros_may_follow_its_end) {
   EXPECT_EQ(listed(spooled + std::string(64 * 1024, '\0')), "a=one");
   EXPECT_EQ(error_from(archive + "x").facts().code, code::kTrailing);
   EXPECT_EQ(error_from(archive + archive).facts().code, code::kTrailing);
+}
+
+// Who comes from the end would see another archive.
+TEST(ZipReader, another_archive_in_a_comment_or_behind_a_locator_is_corrupt) {
+  const auto good = zip({{.name = "good", .body = "one"}}), evil = zip({{.name = "evil", .body = "two"}});
+  std::string in_comment = good + evil;
+  in_comment.replace(good.size() - 2, 2, test::le16(evil.size()));
+  EXPECT_EQ(error_from(in_comment).kind(), Kind::corrupt);
+  EXPECT_EQ(
+      error_from(zip({{.name = "a", .body = "x", .deflated = false, .descriptor = Descriptor::plain}}, evil))
+          .kind(),
+      Kind::corrupt);
+  const std::string locator = "PK\6\7" + test::le32(0) + test::le64(0) + test::le32(1);
+  const std::size_t end = good.find("PK\5\6"), entry = good.find("PK\1\2");
+  std::string behind = good;
+  behind.insert(end, locator);
+  behind.replace(entry + 32, 2, test::le16(locator.size()));  // it is the entry's comment
+  const std::size_t moved = end + locator.size();
+  behind.replace(moved + 12, 4, test::le32(moved - entry));
+  EXPECT_EQ(error_from(behind).kind(), Kind::corrupt);
+}
+
+TEST(ZipReader, names_that_are_one_file_are_duplicates_and_a_dot_is_none) {
+  for (const char* other : {"a/b/", "a//b", "a/./b", "./a/b"})
+    EXPECT_EQ(error_from(zip({{.name = "a/b"}, {.name = other}})).kind(), Kind::corrupt) << other;
+  for (const char* name : {".", "a/."})
+    EXPECT_EQ(error_from(zip({{.name = name}})).facts().code, code::kUnsafeName);
+  EXPECT_EQ(listed(zip({{.name = "./"}, {.name = "./a"}})), "./ ./a=");
+}
+
+TEST(ZipReader, the_unicode_path_of_info_zip_is_the_name_in_both_headers) {
+  const auto field = [](const std::string& name, const std::string& path) {
+    Hasher crc{Algorithm::crc32};
+    crc.update(as_bytes(name));
+    return test::le16(0x7075) + test::le16(path.size() + 5) + "\1" + test::le32(codecs::zip::crc32_of(crc)) +
+           path;
+  };
+  EXPECT_EQ(error_from(zip({{.name = "good", .extra = field("good", "evil")}})).kind(), Kind::corrupt);
+  EXPECT_EQ(listed(zip({{.name = "good", .extra = field("other", "evil")}})), "good=");  // not of this name
+}
+
+TEST(ZipReader, content_longer_than_is_said_is_never_given) {
+  const auto archive = zip({{.name = "a", .body = std::string(1000, 'x'), .bytes = 4}});
+  MemorySource source{as_bytes(archive)};
+  ZipReader reader{source};
+  EXPECT_EQ(reader.next()->bytes, 4u);
+  std::byte some[999];
+  EXPECT_EQ(error_of([&] { reader.content().read(some); }).kind(), Kind::corrupt);
+}
+
+TEST(ZipReader, a_directory_of_many_entries_at_one_place_is_over_the_limit) {
+  const auto archive =
+      zip({{.name = "a", .body = "x", .deflated = false, .descriptor = Descriptor::plain, .listed = 50}});
+  EXPECT_EQ(error_from(archive, {.entries = 49}).facts().code, penstock::code::kTooLarge);
+}
+
+TEST(ZipReader, what_is_special_is_not_known_before_the_end) {
+  const auto archive = zip({{.name = "a"}});
+  MemorySource source{as_bytes(archive)};
+  ZipReader reader{source};
+  EXPECT_THROW(reader.special(), std::logic_error);
+  reader.next();
+  EXPECT_THROW(reader.special(), std::logic_error);
 }
 
 TEST(ZipReader, what_is_not_read_is_refused) {

@@ -142,11 +142,12 @@ TEST(ZipWriter, dropped_unfinished_it_aborts) {
 TEST(ZipWriter, names_nobody_could_read_are_refused) {
   MemorySink sink;
   ZipWriter writer{sink};
-  for (const char* name : {"", "/a", "../a", "a\\b", "a/"}) {
+  for (const char* name : {"", "/a", "../a", "a\\b", "a/", "a/.", "caf\x82"}) {
     MemorySource source{as_bytes("x")};
     EXPECT_EQ(error_of([&] { writer.add({.name = name}, source); }).facts().code, code::kUnsafeName) << name;
   }
-  EXPECT_EQ(error_of([&] { ZipPacker{*std::make_unique<MemorySource>(Bytes{}), 10}; }).kind(), Kind::refused);
+  EXPECT_EQ(error_of([&] { ZipWriter{sink, {.level = 10}}; }).kind(), Kind::refused);
+  EXPECT_THROW(writer.append({.name = "a"}, {.packed_bytes = 2}, as_bytes("x")), std::invalid_argument);
   writer.finish();
   EXPECT_EQ(read_zip(sink.visible()), Contents{});
 }

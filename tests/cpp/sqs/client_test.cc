@@ -104,9 +104,19 @@ TEST_F(SqsClientTest, the_region_is_in_the_queues_url) {
   for (const auto& [host, region] :
        std::map<std::string, std::string>{{"sqs.eu-west-2.amazonaws.com", "eu-west-2"},
                                           {"us-gov-west-1.queue.amazonaws.com", "us-gov-west-1"},
+                                          {"sqs.eu-west-1.api.aws", "eu-west-1"},
                                           {"queue.amazonaws.com", "us-east-1"},
                                           {"sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"}})
     EXPECT_EQ(client({.queue_url = "https://" + host + "/1/q"}).config().region, region) << host;
+}
+
+TEST_F(SqsClientTest, the_environment_names_another_endpoint) {
+  server.on("/", respond(200, {}, json{{"MessageId", "m1"}}.dump()));
+  Config config{.queue_url = "https://sqs.eu-west-2.amazonaws.com/1/q"};
+  config.credentials = keys();
+  config.credentials->environment["AWS_ENDPOINT_URL_SQS"] = server.origin();
+  config.client = test::quick_client();
+  EXPECT_EQ(Client{config}.send({.body = "x"}).id, "m1");
 }
 
 TEST_F(SqsClientTest, another_body_than_was_sent_is_corrupt) {
@@ -115,13 +125,28 @@ TEST_F(SqsClientTest, another_body_than_was_sent_is_corrupt) {
 }
 
 TEST_F(SqsClientTest, a_queue_that_is_not_there_is_missing_and_secrets_stay) {
-  server.on("/", respond(400, {{"x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender"}},
-                         R"({"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"not there"})"));
+  server.on("/", script().run([](test::Exchange& exchange) {
+    exchange.read_body();
+    const json body{{"__type", "com.amazonaws.sqs#QueueDoesNotExist"},
+                    {"message", std::string{exchange.request().headers.get("authorization")}}};
+    exchange.send("HTTP/1.1 400 Bad Request\r\nContent-Length: " + std::to_string(body.dump().size()) +
+                  "\r\n\r\n" + body.dump());
+  }));
   const Error error = error_of([&] { client().send({.body = "hello"}); });
   EXPECT_EQ(error.kind(), Kind::missing);
   EXPECT_EQ(error.facts().code, "QueueDoesNotExist");
   EXPECT_EQ(error.facts().subject, server.url("/123/queue"));
-  EXPECT_EQ(error.message().find("secret"), std::string::npos);
+  const auto sent = std::string{server.requests("/").at(0).headers.get("authorization")};
+  EXPECT_EQ(error.message().find(sent.substr(sent.find("Signature="))), std::string::npos);
+}
+
+TEST_F(SqsClientTest, an_answer_that_says_nothing_of_the_message_is_corrupt) {
+  for (const char* body : {"", "{}", "[]", R"({"MessageId":null})", R"({"MessageId":7})"}) {
+    server.on("/", respond(200, {}, body));
+    EXPECT_EQ(error_of([&] { client().send({.body = "hello"}); }).kind(), Kind::corrupt) << body;
+  }
+  server.on("/", respond(200, {}, json{{"MessageId", "m1"}, {"SequenceNumber", nullptr}}.dump()));
+  EXPECT_EQ(client().send({.body = "hello"}).id, "m1");
 }
 
 TEST_F(SqsClientTest, a_lost_answer_is_asked_for_again) {
@@ -145,7 +170,7 @@ TEST_F(SqsClientTest, batches_hold_ten_entries_and_the_limit) {
 
 TEST_F(SqsClientTest, entries_the_service_failed_are_asked_again_alone) {
   batches([](int attempt, const json& entry) -> std::optional<json> {
-    if (attempt == 1 && entry["Id"] == "1") return json{{"SenderFault", false}, {"Code", "InternalError"}};
+    if (attempt == 1 && entry["Id"] == "1") return json{{"SenderFault", "false"}, {"Code", "InternalError"}};
     if (attempt == 1 && entry["Id"] == "2") return json(nullptr);  // not mentioned
     if (entry["Id"] == "3")
       return json{{"SenderFault", true}, {"Code", "InvalidParameterValue"}, {"Message", "bad"}};
@@ -203,6 +228,7 @@ TEST_F(SqsClientTest, messages_are_received_hidden_and_deleted) {
   EXPECT_EQ(asked().at(1)["MaxNumberOfMessages"], 10);
   EXPECT_EQ(asked().at(2)["VisibilityTimeout"], 0);
   EXPECT_EQ(server.requests("/").at(3).headers.get("x-amz-target"), "AmazonSQS.DeleteMessage");
+  EXPECT_EQ(asked().at(3), (json{{"QueueUrl", server.url("/123/queue")}, {"ReceiptHandle", "h"}}));
 }
 
 TEST_F(SqsClientTest, many_are_deleted_in_batches) {
@@ -216,6 +242,8 @@ TEST_F(SqsClientTest, many_are_deleted_in_batches) {
   const BatchReport report = client().delete_many(handles);
   EXPECT_EQ(report.sent.size(), 11u);
   EXPECT_EQ(report.errors.at(11).facts().code, "ReceiptHandleIsInvalid");
+  EXPECT_EQ(asked().at(1)["QueueUrl"], server.url("/123/queue"));
+  EXPECT_EQ(asked().at(1)["Entries"].size(), 2u);
 }
 
 TEST_F(SqsClientTest, what_is_out_of_range_is_refused_without_asking) {
@@ -230,6 +258,8 @@ TEST_F(SqsClientTest, what_is_out_of_range_is_refused_without_asking) {
       [&] { queue.delete_message(""); },
       [&] { client({.queue_url = "not a url"}); },
       [&] { client({.queue_url = server.url("/")}); },
+      [&] { client({.queue_url = "http://user:password@127.0.0.1/1/q"}); },
+      [&] { queue.delete_message("\xff"); },
       [&] { client({.max_message_bytes = 0}); },
       [&] { client({.max_message_bytes = 2 << 20}); }};
   for (std::size_t i = 0; i < calls.size(); ++i) EXPECT_EQ(error_of(calls[i]).kind(), Kind::refused) << i;

@@ -40,6 +40,7 @@ TEST(SqsMessage, attributes_are_judged_by_name_type_and_value) {
   refusal_of(with("n", {.value = ""}));
   refusal_of(with("n", {.value = "v", .type = "Text"}));
   refusal_of(with("n", {.value = "\x01"}));
+  refusal_of(with("n", {.value = "v", .type = "String.\xff"}));
   check_message(with("a.b-c_D9", {.value = "1", .type = "Number.int"}), false, kLimit);
   check_message(with("n", {.value = std::string{"\0\xff", 2}, .type = "Binary.png"}), false, kLimit);
   Message many{.body = "x"};
@@ -82,12 +83,14 @@ TEST(SqsMessage, what_is_received_is_what_was_sent) {
   EXPECT_EQ(received.attributes.at("b").value, (std::string{"\0\xff", 2}));
   auto bad = json;
   bad["Body"] = "abd";
-  EXPECT_EQ(error_of([&] { received_from(bad); }).kind(), Kind::corrupt);
+  EXPECT_NE(error_of([&] { received_from(bad); }).message().find("handle is h"), std::string::npos);
   bad = json;
   bad["MessageAttributes"]["b"]["BinaryValue"] = "?";
   EXPECT_EQ(error_of([&] { received_from(bad); }).kind(), Kind::corrupt);
   EXPECT_EQ(error_of([&] { received_from(nlohmann::json::parse("{}")); }).kind(), Kind::corrupt);
   EXPECT_EQ(error_of([&] { received_from(nlohmann::json::parse("[]")); }).kind(), Kind::corrupt);
+  EXPECT_EQ(error_of([&] { received_from(nlohmann::json::parse(R"({"ReceiptHandle":1})")); }).kind(),
+            Kind::corrupt);
 }
 
 }  // namespace
