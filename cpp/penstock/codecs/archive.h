@@ -34,6 +34,8 @@ struct Entry {
 class Archive {
  public:
   virtual ~Archive() = default;
+  Archive(const Archive&) = delete;
+  Archive& operator=(const Archive&) = delete;
 
   // The next entry, or null at the end. Valid until the next call.
   virtual const Entry* next() = 0;
@@ -44,8 +46,6 @@ class Archive {
 
  protected:
   Archive() = default;
-  Archive(const Archive&) = delete;
-  Archive& operator=(const Archive&) = delete;
 };
 
 // Throws Error(refused) for a name that is empty, absolute, has a part "..", a NUL, a backslash or a drive,
