@@ -137,6 +137,7 @@ bool Exchange::read_head() {
 }
 
 void Exchange::send(std::string_view bytes) {
+  if (std::exchange(recorded_bytes_, seen_.body_bytes) != seen_.body_bytes) record_(seen_);
   wire_.write(bytes);
 }
 

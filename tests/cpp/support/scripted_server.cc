@@ -141,13 +141,14 @@ bool ScriptedServer::answer_one(Connection& wire, const std::stop_token& stop, i
   if (!exchange.read_head()) return false;
   SeenRequest* place = nullptr;
   state_->change([&] { place = &state_->seen.emplace_back(exchange.seen_); });
+  exchange.record_ = [&](const SeenRequest& seen) { state_->change([&] { *place = seen; }); };
   bool hung_up = false;
   try {
     for (const auto& step : next_script(exchange.seen_.target).steps_) step(exchange);
   } catch (const HungUp&) {
     hung_up = true;
   }
-  state_->change([&] { *place = exchange.seen_; });
+  exchange.record_(exchange.seen_);
   return !hung_up && exchange.seen_.body_complete;
 }
 

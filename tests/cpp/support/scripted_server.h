@@ -85,6 +85,7 @@ class Exchange {
 
  private:
   friend class ScriptedServer;
+  using Record = std::function<void(const SeenRequest&)>;
   Exchange(Connection& wire, std::stop_token stop) : wire_(wire), stop_(std::move(stop)) {}
   bool read_head();
   std::uint64_t take_body(std::uint64_t at_most);
@@ -92,6 +93,8 @@ class Exchange {
   Connection& wire_;
   std::stop_token stop_;
   SeenRequest seen_;
+  Record record_;  // called before a byte goes out: who has the answer finds the request it answers
+  std::uint64_t recorded_bytes_ = 0;
   std::shared_ptr<Body> body_;
 };
 
@@ -166,7 +169,8 @@ class ScriptedServer {
   std::string url(std::string_view path) const;  // with 127.0.0.1
   std::string url(std::string_view host, std::string_view path) const;
 
-  std::vector<SeenRequest> requests() const;  // in the order their scripts ended or their heads came in
+  // In the order their heads came in; of a body at least what was read before the last byte of the answer.
+  std::vector<SeenRequest> requests() const;
   std::vector<SeenRequest> requests(std::string_view path) const;
   int connections() const;       // accepted since the start
   int open_connections() const;  // now
