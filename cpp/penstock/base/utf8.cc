@@ -54,4 +54,21 @@ void append_utf8(std::string& text, char32_t c) {
   }
 }
 
+std::optional<char32_t> take_character(std::string_view& text) {
+  const std::size_t n = utf8_character(text);
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  constexpr unsigned kLeadBits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+  std::optional<char32_t> c;
+  if (n > 0) c = byte(0) & kLeadBits[n];
+  for (std::size_t i = 1; i < n; ++i) c = *c << 6 | (byte(i) & 0x3f);
+  text.remove_prefix(n == 0 ? 1 : n);
+  return c;
+}
+
+std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  while (max_bytes > 0 && (static_cast<unsigned char>(text[max_bytes]) & 0xC0) == 0x80) --max_bytes;
+  return text.substr(0, max_bytes);
+}
+
 }  // namespace penstock

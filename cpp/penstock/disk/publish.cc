@@ -41,15 +41,40 @@ void sync_file(const Folder& folder, const std::string& name) {
   if (::fsync(file.get()) != 0) throw_errno("fsync", folder.path_of(name), Side::sink);
 }
 
-void sync_tree(const Folder& folder) {
+// Files below, but no more than are needed to know that they are many.
+std::size_t count_files(const Folder& folder) {
+  std::size_t files = 0;
   each_entry(folder, [&](const Entry& entry) {
-    if (entry.type == Entry::Type::folder) sync_tree(folder.folder(entry.name));
+    if (files >= kManyFiles) return;
+    if (entry.type == Entry::Type::folder) files += count_files(folder.folder(entry.name));
+    if (entry.type == Entry::Type::file) ++files;
+  });
+  return files;
+}
+
+void sync_one_by_one(const Folder& folder) {
+  each_entry(folder, [&](const Entry& entry) {
+    if (entry.type == Entry::Type::folder) sync_one_by_one(folder.folder(entry.name));
     if (entry.type == Entry::Type::file) sync_file(folder, entry.name);
   });
   folder.sync();
 }
 
 }  // namespace
+
+void sync_tree(const Folder& folder) {
+  if (count_files(folder) < kManyFiles) return sync_one_by_one(folder);
+  if (::syncfs(folder.fd()) != 0) throw_errno("syncfs", folder.path(), Side::sink);
+}
+
+void publish_folder_over(const Folder& from, std::string_view staged, const Folder& to,
+                         std::string_view name) {
+  const std::string old_name{staged}, new_name{name};
+  if (::renameat(from.fd(), old_name.c_str(), to.fd(), new_name.c_str()) != 0)
+    throw_errno("publish", to.path_of(new_name), Side::sink);
+  sync_published(to, name);
+  from.sync();
+}
 
 void rename_staged(const Folder& folder, std::string_view staged, std::string_view name, Existing existing) {
   std::string from{staged}, to{name};

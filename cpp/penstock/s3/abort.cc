@@ -1,5 +1,8 @@
 #include "penstock/s3/abort.h"
 
+#include <functional>
+#include <iterator>
+
 namespace penstock::s3 {
 namespace {
 
@@ -78,13 +81,8 @@ void reap(const std::shared_ptr<Client>& client, const std::string& key, WallTim
   }
 }
 
-}  // namespace
-
-void abort_in_background(const std::shared_ptr<Client>& client, const UploadName& upload) {
-  std::make_shared<Abort>(client, upload)->round();
-}
-
-std::vector<ListedUpload> uploads_of(Client& client, const std::string& key, const Call& call) {
+std::vector<ListedUpload> list_uploads_while(Client& client, const std::string& prefix, const Call& call,
+                                             const std::function<bool(const UploadPage&)>& more) {
   std::vector<ListedUpload> found;
   UploadPage page;
   do {
@@ -92,18 +90,33 @@ std::vector<ListedUpload> uploads_of(Client& client, const std::string& key, con
     if (!both_markers) page.next_upload_id.clear();
     const UploadPage after = page;
     const http::Response response =
-        client.send(list_uploads(client.address(), key, after),
-                    {.call = call, .key = key, .doing = "list uploads", .max_attempts = kBodyAttempts});
+        client.send(list_uploads(client.address(), prefix, after),
+                    {.call = call, .key = prefix, .doing = "list uploads", .max_attempts = kBodyAttempts});
     page = parse_uploads(response.body);
     if (page.truncated && page.next_key == after.next_key && page.next_upload_id == after.next_upload_id) {
       throw Error{Kind::corrupt, "the listing of uploads repeats its markers", {.doing = "list uploads"}};
     }
-    for (ListedUpload& upload : page.uploads) {
-      if (upload.key == key) found.push_back(std::move(upload));
-    }
-    // Keys come in order: past this one there are only longer ones with the same beginning.
-  } while (page.truncated && page.next_key == key);
+    std::move(page.uploads.begin(), page.uploads.end(), std::back_inserter(found));
+  } while (page.truncated && more(page));
   return found;
+}
+
+}  // namespace
+
+void abort_in_background(const std::shared_ptr<Client>& client, const UploadName& upload) {
+  std::make_shared<Abort>(client, upload)->round();
+}
+
+std::vector<ListedUpload> uploads_of(Client& client, const std::string& key, const Call& call) {
+  // Keys come in order: past this one there are only longer ones with the same beginning.
+  auto found =
+      list_uploads_while(client, key, call, [&](const UploadPage& page) { return page.next_key == key; });
+  std::erase_if(found, [&](const ListedUpload& upload) { return upload.key != key; });
+  return found;
+}
+
+std::vector<ListedUpload> uploads_under(Client& client, const std::string& prefix, const Call& call) {
+  return list_uploads_while(client, prefix, call, [](const UploadPage&) { return true; });
 }
 
 void reap_orphans(const std::shared_ptr<Client>& client, const std::string& key, WallTime begun,

@@ -18,6 +18,9 @@ void abort_in_background(const std::shared_ptr<Client>& client, const UploadName
 // Open uploads of exactly this key. Blocks.
 std::vector<ListedUpload> uploads_of(Client& client, const std::string& key, const Call& call);
 
+// Open uploads of all keys that begin so, as far as the server tells: MinIO does of exact keys only. Blocks.
+std::vector<ListedUpload> uploads_under(Client& client, const std::string& prefix, const Call& call);
+
 // After a lost answer to CreateMultipartUpload: aborts uploads of this key that began since `begun`, are
 // unknown to this process and have no parts. Blocks. Never throws: the caller's own error matters more.
 void reap_orphans(const std::shared_ptr<Client>& client, const std::string& key, WallTime begun,

@@ -24,6 +24,15 @@ void check_method(const std::string& method) {
   throw Error{Kind::refused, "presign takes GET, PUT, HEAD or DELETE"};
 }
 
+void forget_upload(Client& s3, const UploadName& upload, const Call& call) {
+  try {
+    s3.send(abort_upload(s3.address(), upload),
+            {.call = call, .key = upload.key, .doing = "abort upload", .side = Side::sink});
+  } catch (const Error& error) {
+    if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
+  }
+}
+
 }  // namespace
 
 struct S3Store::State {
@@ -154,13 +163,15 @@ std::vector<OpenUpload> S3Store::list_uploads(std::string_view key, const Call& 
 
 void S3Store::abort_upload(const OpenUpload& upload, const Call& call) {
   Client& s3 = *state_->client;
-  const std::string full = s3.full_key(upload.key);
-  try {
-    s3.send(s3::abort_upload(s3.address(), {full, upload.upload_id}),
-            {.call = s3.with_deadline(call), .key = full, .doing = "abort upload", .side = Side::sink});
-  } catch (const Error& error) {
-    if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
-  }
+  forget_upload(s3, {s3.full_key(upload.key), upload.upload_id}, s3.with_deadline(call));
+}
+
+std::uint64_t S3Store::abort_uploads(std::string_view prefix, const Call& call) {
+  Client& s3 = *state_->client;
+  const Call bounded = s3.with_deadline(call);
+  const auto found = uploads_under(s3, s3.full_key(prefix), bounded);
+  for (const ListedUpload& upload : found) forget_upload(s3, {upload.key, upload.upload_id}, bounded);
+  return found.size();
 }
 
 Capabilities S3Store::capabilities(const Call& call) {

@@ -272,6 +272,7 @@ void ObjectWriter::send_part(PayloadPtr part) {
   std::optional<Digest> checksum = close_checksum(bytes);
   if (!upload_) {
     refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
+    if (options_.before_upload) options_.before_upload();
     upload_ = std::make_unique<MultipartUpload>(
         client_, flight_, identity_,
         UploadOptions{options_.mode, attributes_, lanes_, client_->config().reap}, call_);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,6 +53,8 @@ struct WriteOptions {
   std::optional<std::uint64_t> part_bytes{};
   std::optional<int> max_parts_in_flight{};
   std::optional<bool> token{};  // write the publish token that settles a lost answer; default true
+  // Called before anything unfinished can be left at the far end: before a multipart upload begins.
+  std::function<void()> before_upload{};
 };
 
 // [first, last] both included, as HTTP has it; last absent: to the end; suffix: the last n bytes.

@@ -123,6 +123,10 @@ Receipt ObjectStore::move(std::string_view from, std::string_view to, const Writ
   return receipt;
 }
 
+std::uint64_t ObjectStore::abort_uploads(std::string_view, const Call&) {
+  return 0;
+}
+
 std::shared_ptr<ObjectStore> ObjectStore::with_bucket(std::string_view bucket) {
   throw Error{Kind::refused,
               fmt::format("this store has no buckets, so \"{}\" cannot be used", bucket),

@@ -68,6 +68,10 @@ class ObjectStore {
   virtual Receipt move(std::string_view from, std::string_view to, const WriteOptions& options = {},
                        const Call& call = {});
 
+  // Gives up what unfinished writers left at the far end under keys that begin so, whoever began it; how
+  // many. By default nothing is ever left.
+  virtual std::uint64_t abort_uploads(std::string_view prefix, const Call& call = {});
+
   // The same client and credentials on another bucket. By default Error(refused).
   virtual std::shared_ptr<ObjectStore> with_bucket(std::string_view bucket);
 

@@ -1,0 +1,123 @@
+#include "penstock/bundles/folder_bundles.h"
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "penstock/base/wait.h"
+#include "penstock/bundles/folder_staging.h"
+#include "penstock/bundles/names.h"
+#include "penstock/bundles/recovery.h"
+#include "penstock/disk/system_error.h"
+#include "penstock/store/folder_store.h"
+
+namespace penstock::bundles {
+namespace {
+
+std::shared_ptr<const Services> services_of(FolderBundlesOptions& options, const std::string& path) {
+  Services services = std::move(options.services);
+  if (!services.pending && services.pending_policy != Pending::off) {
+    services.pending = std::make_shared<StorePendingLog>(std::make_shared<store::FolderStore>(path),
+                                                         std::string{kOwnFolder} + "/pending/");
+    services.pending_without_callbacks = services.notifier != nullptr;
+  }
+  return std::make_shared<const Services>(std::move(services));
+}
+
+bool is_empty(const disk::Folder& folder) {
+  bool empty = true;
+  disk::each_entry(folder, [&](const disk::Entry&) { empty = false; });
+  return empty;
+}
+
+Error conflict(const std::string& bid, std::string_view what, std::string_view code) {
+  return {Kind::conflict,
+          fmt::format("Bundle {} already {}", bid, what),
+          {.side = Side::sink, .doing = "start a bundle", .subject = bid, .code = std::string{code}}};
+}
+
+}  // namespace
+
+FolderBundles::FolderBundles(const std::string& path, FolderBundlesOptions options)
+    : path_(path),
+      root_(options.create ? disk::Folder::make(path) : disk::Folder::open(path)),
+      options_(std::move(options)),
+      services_(services_of(options_, path)) {}
+
+std::string FolderBundles::path_of(const std::string& bid) const {
+  return (path_.ends_with('/') ? path_ : path_ + "/") + bundle_folder(bid);
+}
+
+std::shared_ptr<Instance> FolderBundles::instance(const Call& call) {
+  const std::lock_guard lock{mutex_};
+  if (!instance_ || !instance_->is_of_this_process()) {
+    instance_ = std::make_shared<Instance>(root_, call);
+    swept_ = false;
+  }
+  return instance_;
+}
+
+std::unique_ptr<Bundle> FolderBundles::start(BundleRef& ref, const Recipe& recipe, const Call& call) {
+  return start_staged(ref, recipe, call);
+}
+
+std::unique_ptr<StagedBundle> FolderBundles::start_staged(BundleRef& ref, const Recipe& recipe,
+                                                          const Call& call) {
+  const auto own = instance(call);
+  if (!std::exchange(swept_, true)) sweep({}, call);
+  open_.make_way(ref.bid);
+  const std::string staged = safe_part(ref.bid);
+  own->folder().make_folder(staged);
+  try {
+    claim(ref.bid, call);
+  } catch (...) {
+    ::unlinkat(own->folder().fd(), staged.c_str(), AT_REMOVEDIR);
+    throw;
+  }
+  auto staging = std::make_shared<FolderStaging>(root_, own, ref.bid, path_of(ref.bid), options_.abandoned,
+                                                 options_.legacy_repr);
+  if (!ref.storage_key) ref.storage_key = staging->storage_key();
+  auto bundle = std::make_unique<StagedBundle>(ref, recipe, std::move(staging), services_);
+  open_.enter(ref.bid, bundle->lifecycle());
+  return bundle;
+}
+
+// An empty folder under the bundle's name: mkdir decides between all who want it.
+void FolderBundles::claim(const std::string& bid, const Call& call) {
+  const std::string name = bundle_folder(bid);
+  for (bool again : {true, false}) {
+    if (::mkdirat(root_.fd(), name.c_str(), 0777) == 0) return root_.sync();
+    if (errno != EEXIST) disk::throw_errno("make folder", root_.path_of(name), Side::sink);
+    const auto there = root_.find_folder(name);
+    if (there && !is_empty(*there)) throw conflict(bid, "completed", code::kAlreadyCompleted);
+    if (again) sweep({}, call);  // a dead process's claim goes
+  }
+  throw conflict(bid, "open", code::kAlreadyOpen);
+}
+
+std::uint64_t FolderBundles::sweep(const SweepOptions&, const Call& call) {
+  std::uint64_t swept = 0;
+  each_leftover(
+      root_,
+      [&](const disk::Folder& dead, const std::string& staged) {
+        put_away(root_, dead, staged, options_.abandoned);
+        ++swept;
+      },
+      call);
+  remove_expired(root_, services_->clock->wall() - options_.keep_incomplete);
+  return swept;
+}
+
+RecoveryReport FolderBundles::recover(const Recipe& recipe, const Call& call) {
+  RecoveryReport report;
+  report.swept = sweep({}, call);
+  recover_pending(
+      *services_, recipe, [this](const Marker& marker) { return look(root_, marker); }, report, call);
+  return report;
+}
+
+}  // namespace penstock::bundles

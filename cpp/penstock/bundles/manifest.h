@@ -1,0 +1,69 @@
+// One line a resource, as they were completed: what is in a bundle, and what failed.
+//
+// Source: docs/formats/bundles.md, "Manifest".
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "penstock/bundles/bundle.h"
+#include "penstock/disk/spool.h"
+#include "penstock/streams/hash.h"
+
+namespace penstock::bundles {
+
+// JSON without spaces, no line end. `failed`: a kind's name, and then no size or hash.
+std::string line_of(const Resource& resource, const StoredResource& stored);
+std::string line_of_failed(const Resource& resource, std::string_view name, std::string_view kind);
+std::string line_of_skipped(const Resource& resource, std::string_view why);
+
+// A line without its name: what stands beside a resource in a file of its own.
+std::string sidecar_of(const Resource& resource, const StoredResource& stored);
+
+struct Totals {
+  std::uint64_t stored = 0, failed = 0, bytes = 0;
+};
+
+// Threads: append() from any; the rest once no more is appended.
+// Memory:  64 KiB; the lines are on disk, in a file without a name.
+class Manifest {
+ public:
+  explicit Manifest(std::string spool_folder = {}) : spool_(std::move(spool_folder)) {}
+
+  void append_stored(std::string_view line, std::uint64_t bytes);
+  void append_failed(std::string_view line);
+  void append_note(std::string_view line);
+  void append(const Manifest& others);  // all of a group's
+
+  Totals totals() const;
+  std::string sha256() const;
+  std::uint64_t size() const;
+  const disk::Spool& spool() const { return spool_; }  // once no more is appended
+
+ private:
+  void append_line(std::string_view line);
+
+  mutable std::mutex mutex_;
+  disk::Spool spool_;
+  Hasher hasher_{Algorithm::sha256};
+  Totals totals_;
+};
+
+// The names of the stored resources, front to back. Memory: 64 KiB and a line. Borrows the spool.
+class StoredNames {
+ public:
+  explicit StoredNames(const disk::Spool& manifest) : lines_(manifest) {}
+  std::optional<std::string> next();
+
+ private:
+  std::optional<std::string> next_line();
+
+  disk::SpoolSource lines_;
+  std::string ahead_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace penstock::bundles

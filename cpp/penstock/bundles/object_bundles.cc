@@ -1,0 +1,201 @@
+#include "penstock/bundles/object_bundles.h"
+
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "penstock/base/wait.h"
+#include "penstock/bundles/bid.h"
+#include "penstock/bundles/documents.h"
+#include "penstock/bundles/object_staging.h"
+#include "penstock/bundles/owner.h"
+#include "penstock/bundles/uploads.h"
+
+namespace penstock::bundles {
+namespace {
+
+constexpr std::size_t kRemoveAtOnce = 1000, kMaxClaimBytes = 64 * 1024;
+
+std::shared_ptr<const Services> services_of(const std::shared_ptr<store::ObjectStore>& store,
+                                            ObjectBundlesOptions& options) {
+  if (!options.uploads)
+    options.uploads =
+        std::make_shared<StorePendingLog>(store, beside(options.layout, options.prefix, "_uploads"));
+  Services services = std::move(options.services);
+  if (!services.pending && services.pending_policy != Pending::off)
+    services.pending =
+        std::make_shared<StorePendingLog>(store, beside(options.layout, options.prefix, "_pending"));
+  return std::make_shared<const Services>(std::move(services));
+}
+
+// Somebody chose it, so somebody else may have chosen the same.
+bool is_custom(std::string_view bid) {
+  return bid.starts_with("test-") || bid.starts_with("custom-");
+}
+
+Error conflict(const std::string& bid, std::string_view what, std::string_view code) {
+  return {Kind::conflict,
+          fmt::format("Bundle {} already {}", bid, what),
+          {.side = Side::sink, .doing = "start a bundle", .subject = bid, .code = std::string{code}}};
+}
+
+// Puts the claim there, in place of none or of one that is given up: of several who want it one gets it.
+class Claim {
+ public:
+  Claim(store::ObjectStore& store, const std::string& bid, const BundleKeys& keys, WallTime now,
+        std::chrono::hours after, const Call& call)
+      : store_(store), bid_(bid), keys_(keys), now_(now), after_(after), call_(call) {}
+
+  void take() {
+    if (store_.exists(keys_.marker, call_)) throw conflict(bid_, "completed", code::kAlreadyCompleted);
+    if (put(store::Mode::create())) return;
+    const auto etag = of_one_given_up();
+    if (!etag || !put(store::Mode::if_match(*etag))) throw conflict(bid_, "open", code::kAlreadyOpen);
+  }
+
+ private:
+  bool put(store::Mode mode) {
+    const std::string text = claim_text();
+    try {
+      store_.put(keys_.claim, as_bytes(text), {.mode = std::move(mode)}, call_);
+      return true;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::conflict) throw;
+      return false;
+    }
+  }
+
+  std::optional<std::string> of_one_given_up() {
+    try {
+      const auto there = store_.get(keys_.claim, {}, call_);
+      std::string text(kMaxClaimBytes, '\0');
+      text.resize(read_full(*there, std::as_writable_bytes(std::span{text})));
+      if (claim_is_given_up(text, now_, after_)) return there->meta().etag;
+    } catch (const Error& error) {
+      if (error.kind() != Kind::missing) throw;
+    }
+    return std::nullopt;
+  }
+
+  store::ObjectStore& store_;
+  const std::string& bid_;
+  const BundleKeys& keys_;
+  WallTime now_;
+  std::chrono::hours after_;
+  const Call& call_;
+};
+
+// The objects of one bundle as a listing passes them by.
+struct Seen {
+  OwnedKey bundle{};
+  bool marked = false;
+  std::optional<WallTime> youngest{};
+};
+
+void remove_all(store::ObjectStore& store, const std::string& prefix, const Call& call) {
+  std::vector<std::string> keys;
+  const auto listing = store.list(prefix, {}, call);
+  for (auto object = listing->next();; object = listing->next()) {
+    if (object) keys.push_back(object->key);
+    if (keys.size() < kRemoveAtOnce && object) continue;
+    const store::RemoveReport report = store.remove_many(keys, call);
+    if (!report.errors.empty()) throw report.errors.begin()->second;
+    keys.clear();
+    if (!object) return;
+  }
+}
+
+}  // namespace
+
+ObjectBundles::ObjectBundles(std::shared_ptr<store::ObjectStore> store, ObjectBundlesOptions options)
+    : store_(std::move(store)), options_(std::move(options)), services_(services_of(store_, options_)) {}
+
+std::unique_ptr<Bundle> ObjectBundles::start(BundleRef& ref, const Recipe& recipe, const Call& call) {
+  return start_staged(ref, recipe, call);
+}
+
+std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const Recipe& recipe,
+                                                          const Call& call) {
+  open_.make_way(ref.bid);
+  const WallTime now = services_->clock->wall();
+  const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
+  const bool custom = is_custom(ref.bid);
+  if (custom) Claim{*store_, ref.bid, keys, now, options_.sweep_after, call}.take();
+  if (!ref.storage_key) ref.storage_key = keys.content;
+  auto staging = std::make_shared<ObjectStaging>(
+      store_, options_.uploads,
+      ObjectStaging::Of{
+          .ref = ref, .recipe_id = recipe.id, .layout = options_.layout, .keys = keys, .claimed = custom});
+  if (!keys.discovered.empty()) {
+    const std::string text = discovered_text(ref, timestamp(now));
+    store_->put(keys.discovered, as_bytes(text), {.content_type = "application/json"}, call);
+  }
+  auto bundle = std::make_unique<StagedBundle>(ref, recipe, std::move(staging), services_);
+  open_.enter(ref.bid, bundle->lifecycle());
+  return bundle;
+}
+
+Found ObjectBundles::look(const Marker& marker, const Call& call) {
+  const auto there = store_->find(marker.key, call);
+  if (!there) return Found::nothing;
+  const auto token = there->metadata.find(std::string{kMarkerToken});
+  return token != there->metadata.end() && token->second == marker.token ? Found::ours : Found::anothers;
+}
+
+std::uint64_t ObjectBundles::abort_orphans(const Recipe& recipe, const Call& call) {
+  std::uint64_t aborted = 0;
+  options_.uploads->each(
+      recipe.id,
+      [&](const std::string& text) {
+        base::check(call, "abort uploads of dead processes");
+        const auto note = parse_upload_note(text);
+        if (!note) return;
+        if (!is_given_up(note->owner, note->written, services_->clock->wall(), options_.sweep_after)) return;
+        store_->abort_uploads(note->root, call);
+        if (!note->content.starts_with(note->root)) store_->abort_uploads(note->content, call);
+        options_.uploads->remove(recipe.id, note->bid, call);
+        ++aborted;
+      },
+      call);
+  return aborted;
+}
+
+RecoveryReport ObjectBundles::recover(const Recipe& recipe, const Call& call) {
+  RecoveryReport report;
+  report.swept = abort_orphans(recipe, call);
+  recover_pending(*services_, recipe, [&](const Marker& marker) { return look(marker, call); }, report, call);
+  return report;
+}
+
+std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call) {
+  if (!options.remove) return 0;
+  if (options_.layout == KeyLayout::fetcher)
+    throw Error{Kind::refused,
+                "in the layout fetcher the objects of a bundle lie where others may too: remove them by hand",
+                {.doing = "sweep bundles"}};
+  const WallTime old = services_->clock->wall() - options_.sweep_after;
+  std::uint64_t swept = 0;
+  Seen seen;
+  const auto done = [&] {
+    if (seen.bundle.root.empty() || seen.marked || !seen.youngest || *seen.youngest > old) return;
+    remove_all(*store_, seen.bundle.root, call);
+    ++swept;
+  };
+  const auto listing = store_->list(bundles_prefix(options_.layout, options_.prefix), {}, call);
+  while (const auto object = listing->next()) {
+    const auto bundle = bundle_of(options_.layout, options_.prefix, object->key);
+    if (!bundle) continue;
+    if (bundle->root != seen.bundle.root) {
+      done();
+      seen = {.bundle = *bundle};
+    }
+    seen.marked |= object->key == bundle->marker;
+    if (object->last_modified && (!seen.youngest || *object->last_modified > *seen.youngest))
+      seen.youngest = object->last_modified;
+  }
+  done();
+  return swept;
+}
+
+}  // namespace penstock::bundles

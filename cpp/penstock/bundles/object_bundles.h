@@ -1,0 +1,53 @@
+// Bundles in an object store: resources, a manifest, and last a marker. A prefix is a bundle if its marker is
+// there.
+//
+// Threads:  shared freely, by several processes too.
+// Failure:  Error(conflict) for a BID under way or completed; Error(in_doubt) from finish() when the answer
+//           to the marker was lost and could not be settled: finish() again looks.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "penstock/bundles/layout.h"
+#include "penstock/bundles/recovery.h"
+#include "penstock/bundles/staged_bundle.h"
+#include "penstock/store/object_store.h"
+
+namespace penstock::bundles {
+
+struct ObjectBundlesOptions {
+  std::string prefix{};
+  KeyLayout layout = KeyLayout::doc;
+  std::chrono::hours sweep_after{24};  // a claim or upload of an owner that may live is taken over after it
+  // Who began multipart uploads, for who must abort them if he dies; null: objects `{p}/_uploads/`.
+  std::shared_ptr<PendingLog> uploads{};
+  // pending unset: objects `{p}/_pending/`.
+  Services services{};
+};
+
+class ObjectBundles : public BundleStorage {
+ public:
+  explicit ObjectBundles(std::shared_ptr<store::ObjectStore> store, ObjectBundlesOptions options = {});
+
+  std::unique_ptr<Bundle> start(BundleRef& ref, const Recipe& recipe, const Call& call = {}) override;
+  std::unique_ptr<StagedBundle> start_staged(BundleRef& ref, const Recipe& recipe, const Call& call = {});
+  RecoveryReport recover(const Recipe& recipe, const Call& call = {}) override;
+  // Finished objects of bundles without a marker go only with `remove`, and only if none of them is younger
+  // than sweep_after. What is not there stays: returns how many bundles went.
+  std::uint64_t sweep(const SweepOptions& options = {}, const Call& call = {}) override;
+
+  // For who keeps the records himself.
+  Found look(const Marker& marker, const Call& call = {});
+  // Aborts the uploads of dead owners that the recipe's records tell of; how many records it removed.
+  std::uint64_t abort_orphans(const Recipe& recipe, const Call& call = {});
+
+ private:
+  std::shared_ptr<store::ObjectStore> store_;
+  ObjectBundlesOptions options_;
+  std::shared_ptr<const Services> services_;
+  OpenBundles open_;
+};
+
+}  // namespace penstock::bundles

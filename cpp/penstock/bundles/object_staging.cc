@@ -1,0 +1,155 @@
+#include "penstock/bundles/object_staging.h"
+
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "penstock/base/utf8.h"
+#include "penstock/bundles/marker_source.h"
+#include "penstock/bundles/names.h"
+#include "penstock/bundles/owner.h"
+#include "penstock/bundles/uploads.h"
+
+namespace penstock::bundles {
+namespace {
+
+constexpr std::size_t kMaxUrlBytes = 1024;
+constexpr std::chrono::seconds kWithdrawsWithin{30};
+constexpr const char* kJsonType = "application/json";
+
+std::string new_token() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+void refuse_controls(std::string_view name, std::string_view value) {
+  if (value.find_first_of(std::string_view{"\r\n\0", 3}) == value.npos) return;
+  throw Error{Kind::refused,
+              fmt::format("a resource's {} holds a line end or a NUL, which no metadata can", name),
+              {.side = Side::sink, .doing = "add a resource"}};
+}
+
+// What a header can carry: bytes that are no ASCII as %XX.
+std::string ascii_url(std::string_view url) {
+  std::string out;
+  for (const char c : url) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return out;
+}
+
+std::map<std::string, std::string> metadata_of(const Resource& resource) {
+  refuse_controls("URL", resource.url);
+  std::map<std::string, std::string> metadata{{"url", ascii_url(resource.url)},
+                                              {"status_code", std::to_string(resource.status_code)}};
+  if (metadata["url"].size() > kMaxUrlBytes) {
+    metadata["url"].resize(kMaxUrlBytes);
+    metadata["url_truncated"] = "1";
+  }
+  if (resource.content_type && !resource.content_type->empty()) {
+    refuse_controls("content type", *resource.content_type);
+    metadata["content_type"] = *resource.content_type;
+  }
+  return metadata;
+}
+
+}  // namespace
+
+ObjectStaging::ObjectStaging(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<PendingLog> uploads,
+                             Of of)
+    : store_(std::move(store)), uploads_(std::move(uploads)), of_(std::move(of)), token_(new_token()) {}
+
+std::string ObjectStaging::base_name(const Resource& resource) const {
+  return by_basename(of_.layout) ? resource_basename(resource.url) : resource_name(resource.url);
+}
+
+// Before a multipart upload begins, so that who finds it open can tell whose it is.
+void ObjectStaging::note_upload(const Call& call) {
+  const std::lock_guard lock{mutex_};
+  if (noted_) return;
+  uploads_->put(of_.recipe_id, of_.ref.bid, upload_note(of_.ref.bid, of_.keys), call);
+  noted_ = true;
+}
+
+void ObjectStaging::put(const std::string& name, const Resource& resource, Source& body, const Call& call) {
+  store::WriteOptions options{.length = body.remaining(),
+                              .content_type = resource.content_type.value_or(""),
+                              .metadata = metadata_of(resource),
+                              .before_upload = [&] { note_upload(call); }};
+  store_->put(of_.keys.resource(name), body, options, call);
+}
+
+void ObjectStaging::describe(const Resource& resource, const StoredResource& stored, const Call& call) {
+  if (of_.keys.sidecars.empty()) return;
+  put_document(of_.keys.sidecars + stored.name + ".metadata.json", sidecar_of(resource, stored), call);
+}
+
+void ObjectStaging::put_document(const std::string& key, std::string_view text, const Call& call) {
+  store_->put(key, as_bytes(text), {.content_type = kJsonType}, call);
+}
+
+// What was put and must not stay, or may have been put. A key that cannot be removed is no part of the
+// bundle: the manifest does not name it.
+void ObjectStaging::withdraw(const std::string& name) noexcept {
+  const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
+  try {
+    store_->remove(of_.keys.resource(name), {}, bounded);
+    if (!of_.keys.sidecars.empty()) store_->remove(of_.keys.sidecars + name + ".metadata.json", {}, bounded);
+  } catch (const std::exception&) {
+  }
+}
+
+void ObjectStaging::seal(const Sealed& sealed, const Manifest& manifest, const Call& call) {
+  manifest_ = &manifest;
+  marker_text_ = marker_text(sealed, of_.keys.marker);
+  disk::SpoolSource lines{manifest.spool()};
+  store_->put(of_.keys.manifest, lines, {.length = manifest.size(), .content_type = "application/x-ndjson"},
+              call);
+}
+
+Marker ObjectStaging::marker() const {
+  auto [bucket, key] = store_->place(of_.keys.marker);
+  return {.bucket = std::move(bucket), .key = of_.keys.marker, .token = token_};
+}
+
+void ObjectStaging::commit(const Call& call) {
+  MarkerSource text{marker_text_, of_.keys, manifest_->spool()};
+  try {
+    store_->put(of_.keys.marker, text,
+                {.mode = store::Mode::create(),
+                 .content_type = kJsonType,
+                 .metadata = {{std::string{kMarkerToken}, token_}}},
+                call);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::conflict) throw;
+    const auto there = store_->find(of_.keys.marker, call);
+    const auto token =
+        there ? there->metadata.find(std::string{kMarkerToken}) : decltype(there->metadata.end()){};
+    if (there && token != there->metadata.end() && token->second == token_) return;  // of a try before
+    throw Error{Kind::conflict,
+                fmt::format("Bundle {} already completed", of_.ref.bid),
+                {.side = Side::sink,
+                 .doing = "publish a bundle",
+                 .subject = store_->location(of_.keys.marker),
+                 .code = std::string{code::kAlreadyCompleted},
+                 .cause = std::make_shared<Error>(error)}};
+  }
+}
+
+void ObjectStaging::clean_up(const Call& call) noexcept {
+  try {
+    if (std::exchange(of_.claimed, false)) store_->remove(of_.keys.claim, {}, call);
+    if (std::exchange(noted_, false)) uploads_->remove(of_.recipe_id, of_.ref.bid, call);
+  } catch (const std::exception&) {
+    // A claim or note of a bundle with a marker says nothing to anybody.
+  }
+}
+
+// Finished objects stay, unmarked: they may be many, and sweep() can remove them.
+void ObjectStaging::discard(std::string_view) noexcept {
+  clean_up({.deadline = Deadline::after(kWithdrawsWithin)});
+}
+
+}  // namespace penstock::bundles

@@ -1,0 +1,56 @@
+// A bundle's objects, which nobody trusts until their marker is there. Internal to the room.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "penstock/bundles/layout.h"
+#include "penstock/bundles/pending_log.h"
+#include "penstock/bundles/staging.h"
+#include "penstock/store/object_store.h"
+
+namespace penstock::bundles {
+
+// The metadata name of a marker's token: by it a bundle knows its own after a lost answer.
+inline constexpr std::string_view kMarkerToken = "penstock-bundle";
+
+class ObjectStaging : public Staging {
+ public:
+  struct Of {
+    BundleRef ref{};
+    std::string recipe_id{};
+    KeyLayout layout = KeyLayout::doc;
+    BundleKeys keys{};
+    bool claimed = false;
+  };
+  ObjectStaging(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<PendingLog> uploads, Of of);
+
+  std::string base_name(const Resource& resource) const override;
+  void put(const std::string& name, const Resource& resource, Source& body, const Call& call) override;
+  void describe(const Resource& resource, const StoredResource& stored, const Call& call) override;
+  void withdraw(const std::string& name) noexcept override;
+  std::string location(const std::string& name) const override { return of_.keys.resource(name); }
+  std::string storage_key() const override { return of_.keys.content; }
+  std::string marker_location() const override { return of_.keys.marker; }
+  void seal(const Sealed& sealed, const Manifest& manifest, const Call& call) override;
+  Marker marker() const override;
+  void commit(const Call& call) override;
+  void clean_up(const Call& call) noexcept override;
+  void discard(std::string_view why) noexcept override;
+
+ private:
+  void note_upload(const Call& call);
+  void put_document(const std::string& key, std::string_view text, const Call& call);
+
+  std::shared_ptr<store::ObjectStore> store_;
+  std::shared_ptr<PendingLog> uploads_;
+  Of of_;
+  std::string token_;
+  const Manifest* manifest_ = nullptr;  // once sealed: of the bundle that owns this
+  MarkerText marker_text_;
+  std::mutex mutex_;
+  bool noted_ = false;
+};
+
+}  // namespace penstock::bundles

@@ -1,0 +1,60 @@
+#include "penstock/bundles/pending_log.h"
+
+#include <array>
+#include <utility>
+
+#include "penstock/base/units.h"
+#include "penstock/bundles/names.h"
+
+namespace penstock::bundles {
+namespace {
+
+constexpr std::uint64_t kMaxRecordBytes = 16_MiB;
+
+// nullopt: gone meanwhile.
+std::optional<std::string> read_all(store::ObjectStore& store, const std::string& key, const Call& call) {
+  try {
+    const auto object = store.get(key, {}, call);
+    std::string text;
+    std::array<std::byte, 16 * 1024> buffer{};
+    while (const std::size_t n = object->read(buffer)) {
+      text += as_text(Bytes{buffer}.first(n));
+      if (text.size() > kMaxRecordBytes)
+        throw Error{Kind::corrupt,
+                    "a pending record is over 16 MiB: " + store.location(key),
+                    {.doing = "read a pending record", .subject = store.location(key)}};
+    }
+    return text;
+  } catch (const Error& error) {
+    if (error.kind() == Kind::missing) return std::nullopt;
+    throw;
+  }
+}
+
+}  // namespace
+
+std::string StorePendingLog::folder(std::string_view recipe_id) const {
+  return prefix_ + safe_part(recipe_id) + "/";
+}
+
+std::string StorePendingLog::key(std::string_view recipe_id, std::string_view bid) const {
+  return folder(recipe_id) + safe_part(bid) + ".json";
+}
+
+void StorePendingLog::put(std::string_view recipe_id, std::string_view bid, const std::string& record,
+                          const Call& call) {
+  store_->put(key(recipe_id, bid), as_bytes(record), {.content_type = "application/json"}, call);
+}
+
+void StorePendingLog::remove(std::string_view recipe_id, std::string_view bid, const Call& call) {
+  store_->remove(key(recipe_id, bid), {}, call);
+}
+
+void StorePendingLog::each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
+                           const Call& call) {
+  const auto listing = store_->list(folder(recipe_id), {}, call);
+  while (const auto object = listing->next())
+    if (const auto record = read_all(*store_, object->key, call)) visit(*record);
+}
+
+}  // namespace penstock::bundles

@@ -1,0 +1,50 @@
+// Bundles that were, or are about to be, published and of which not everybody was told: written down before
+// the commit, removed after the last word.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "penstock/base/call.h"
+#include "penstock/store/object_store.h"
+
+namespace penstock::bundles {
+
+// Threads: shared freely. What it throws from put() stops the commit.
+class PendingLog {
+ public:
+  virtual ~PendingLog() = default;
+  virtual void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
+                   const Call& call) = 0;
+  virtual void remove(std::string_view recipe_id, std::string_view bid,
+                      const Call& call) = 0;  // absent: fine
+
+  // Each record of a recipe, in the order of the BIDs; a record that is gone meanwhile is passed over.
+  virtual void each(std::string_view recipe_id, const std::function<void(const std::string& record)>& visit,
+                    const Call& call) = 0;
+};
+
+// In objects `{prefix}{recipe}/{bid}.json`, both as safe_part() has them.
+class StorePendingLog : public PendingLog {
+ public:
+  explicit StorePendingLog(std::shared_ptr<store::ObjectStore> store, std::string prefix = {})
+      : store_(std::move(store)), prefix_(std::move(prefix)) {}
+
+  void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
+           const Call& call) override;
+  void remove(std::string_view recipe_id, std::string_view bid, const Call& call) override;
+  void each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
+            const Call& call) override;
+
+ private:
+  std::string folder(std::string_view recipe_id) const;
+  std::string key(std::string_view recipe_id, std::string_view bid) const;
+
+  std::shared_ptr<store::ObjectStore> store_;
+  std::string prefix_;
+};
+
+}  // namespace penstock::bundles

@@ -1,0 +1,30 @@
+// What was written down before a commit, and who was not told: looked at again when a run begins.
+#pragma once
+
+#include <functional>
+
+#include "penstock/bundles/staged_bundle.h"
+#include "penstock/disk/folder.h"
+
+namespace penstock::bundles {
+
+// What is where a record says that its bundle became visible.
+enum class Found { ours, nothing, anothers };
+using Look = std::function<Found(const Marker& marker)>;
+
+// What to do with a record, by what is found: the rule, for whoever tells others by himself.
+enum class Verdict { tell, discard, leave };
+Verdict judge(const PendingRecord& record, const Look& look, WallTime now);
+
+// Each record of the recipe: told, discarded or left, as judge() says. A failure keeps the record and goes on
+// to the next; a passed deadline ends it with what was done. Throws only Error(cancelled) and what reading
+// the log throws.
+void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
+                     const Call& call);
+
+// In a folder of bundles.
+Found look(const disk::Folder& root, const Marker& marker);
+// Removes incomplete_* folders that were last changed before `before`.
+void remove_expired(const disk::Folder& root, WallTime before);
+
+}  // namespace penstock::bundles

@@ -1,0 +1,113 @@
+// A bundle whose resources lie in a Staging: adds, the manifest, and the protocol that completes it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "penstock/base/clock.h"
+#include "penstock/base/log.h"
+#include "penstock/bundles/bundle.h"
+#include "penstock/bundles/lifecycle.h"
+#include "penstock/bundles/manifest.h"
+#include "penstock/bundles/names.h"
+#include "penstock/bundles/notifier.h"
+#include "penstock/bundles/pending_log.h"
+#include "penstock/bundles/staging.h"
+
+namespace penstock::bundles {
+
+// required: no record, no commit. best_effort: logged. off: never written, so nothing is recovered.
+enum class Pending { required, best_effort, off };
+enum class CallbackErrors { log, raise };   // raise: the first, once all were called; the record stays
+enum class PublishErrors { raise, defer };  // defer: logged; recovery publishes
+
+// What all bundles of a storage share.
+struct Services {
+  std::shared_ptr<PendingLog> pending{};  // null: nothing is written down
+  std::shared_ptr<Notifier> notifier{};   // null: nobody is told
+  Pending pending_policy = Pending::required;
+  CallbackErrors callback_errors = CallbackErrors::log;
+  PublishErrors publish_errors = PublishErrors::raise;
+  bool pending_without_callbacks = true;  // false: a record only if the recipe has callbacks
+  bool strict = false;  // finish() is refused if an add failed, or resources_count is not what is stored
+  LogSink log{};
+  std::shared_ptr<const Clock> clock = Clock::system();
+};
+
+// Publishes to the notifier: 4 tries, 0.5 s doubling with full jitter between them, 30 s in all, for what may
+// pass: busy, lost, in_doubt.
+void publish_with_retries(const Services& services, const Sealed& sealed, const std::string& recipe_id,
+                          const Call& call);
+// All of them; what they throw is logged, and the first returned.
+std::exception_ptr call_back(const Services& services, const Recipe& recipe, const BundleRef& ref);
+
+class StagedBundle : public Bundle {
+ public:
+  StagedBundle(BundleRef ref, Recipe recipe, std::shared_ptr<Staging> staging,
+               std::shared_ptr<const Services> services);
+  ~StagedBundle() override;
+
+  StoredResource add(const Resource& resource, Source& body, const Call& call = {}) override;
+  std::unique_ptr<Group> open_group() override;
+  BundleReceipt finish(const Json& metadata, const Call& call = {}) override;
+  void abort(std::string_view why) noexcept override;
+  State state() const override { return lifecycle_->state(); }
+
+  // finish(), step by step, for who tells others by itself. begin() as Lifecycle::begin_completing; after it
+  // seal(), then commit(), then end(): or failed() at any place, and begin() again does what is outstanding.
+  bool begin(const Call& call) { return lifecycle_->begin_completing(call); }
+  const Sealed& seal(const Json& metadata, const Call& call);  // once sealed it stays as it is
+  void commit(const Call& call);                               // once committed it has no effect
+  void end(const Call& call);
+  void failed(std::exception_ptr why) { lifecycle_->failed(std::move(why)); }
+
+  // Once sealed.
+  std::string pending_record() const;
+  BundleReceipt receipt() const;
+
+  Totals totals() const { return manifest_.totals(); }
+  bool committed() const { return committed_; }
+  const BundleRef& ref() const { return ref_; }
+  const std::shared_ptr<Lifecycle>& lifecycle() const { return lifecycle_; }
+
+ private:
+  class Members;
+  StoredResource store(const Resource& resource, Source& body, const Call& call, Manifest& manifest);
+  StoredResource put(const std::string& name, const Resource& resource, Source& body, const Call& call);
+  void carry_out(const Json& metadata, const Call& call);
+  void check_complete() const;
+  void write_pending(const Call& call);
+  void tell(const Call& call);
+  bool writes_pending() const;
+  void log(LogLevel level, const std::string& line) const;
+
+  BundleRef ref_;
+  Recipe recipe_;
+  std::shared_ptr<Staging> staging_;
+  std::shared_ptr<const Services> services_;
+  std::shared_ptr<Lifecycle> lifecycle_;
+  NameBook names_;
+  Manifest manifest_;
+  // Of completing: one thread at a time, as Lifecycle sees to.
+  Sealed sealed_;
+  bool is_sealed_ = false, written_ = false, called_back_ = false, published_ = false;
+  std::atomic<bool> committed_{false};
+};
+
+// The bundles of a storage that are under way, by BID.
+class OpenBundles {
+ public:
+  // Throws Error(conflict) unless what is there under this BID gives way.
+  void make_way(const std::string& bid);
+  void enter(const std::string& bid, const std::shared_ptr<Lifecycle>& lifecycle);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<Lifecycle>> by_bid_;
+};
+
+}  // namespace penstock::bundles
