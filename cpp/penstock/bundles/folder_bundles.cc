@@ -114,7 +114,7 @@ std::uint64_t FolderBundles::sweep(const SweepOptions&, const Call& call) {
 
 RecoveryReport FolderBundles::recover(const Recipe& recipe, const Call& call) {
   RecoveryReport report;
-  report.swept = sweep({}, call);
+  sweep_in_time(report, [&] { return sweep({}, call); });
   recover_pending(
       *services_, recipe, [this](const Marker& marker) { return look(root_, marker); }, report, call);
   return report;

@@ -64,8 +64,9 @@ std::string fitted(std::string_view name, std::string_view mark, std::string_vie
 std::uint64_t hash_of(std::string_view text) {
   Hasher hasher{Algorithm::sha256};
   hasher.update(as_bytes(text));
+  const Digest digest = hasher.digest();
   std::uint64_t hash = 0;
-  for (const std::byte byte : hasher.digest().raw().first(sizeof hash))
+  for (const std::byte byte : digest.raw().first(sizeof hash))
     hash = hash << 8 | static_cast<std::uint64_t>(byte);
   return hash == 0 ? 1 : hash;
 }

@@ -163,7 +163,7 @@ std::uint64_t ObjectBundles::abort_orphans(const Recipe& recipe, const Call& cal
 
 RecoveryReport ObjectBundles::recover(const Recipe& recipe, const Call& call) {
   RecoveryReport report;
-  report.swept = abort_orphans(recipe, call);
+  sweep_in_time(report, [&] { return abort_orphans(recipe, call); });
   recover_pending(*services_, recipe, [&](const Marker& marker) { return look(marker, call); }, report, call);
   return report;
 }

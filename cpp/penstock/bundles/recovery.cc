@@ -113,6 +113,15 @@ void recover_pending(const Services& services, const Recipe& recipe, const Look&
                          {call.stop, {}, nullptr});
 }
 
+void sweep_in_time(RecoveryReport& report, const std::function<std::uint64_t()>& sweep) {
+  try {
+    report.swept = sweep();
+  } catch (const Error& error) {
+    if (error.facts().code != penstock::code::kDeadline) throw;
+    report.out_of_time = true;
+  }
+}
+
 Found look(const disk::Folder& root, const Marker& marker) {
   const auto folder = root.find_folder(marker.key);
   if (!folder || !folder->find(kBundleMeta)) return Found::nothing;

@@ -22,6 +22,9 @@ Verdict judge(const PendingRecord& record, const Look& look, WallTime now);
 void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
                      const Call& call);
 
+// Runs `sweep` into report.swept; a deadline that passes ends it without an error.
+void sweep_in_time(RecoveryReport& report, const std::function<std::uint64_t()>& sweep);
+
 // In a folder of bundles.
 Found look(const disk::Folder& root, const Marker& marker);
 // Removes incomplete_* folders that were last changed before `before`.

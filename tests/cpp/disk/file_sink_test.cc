@@ -21,6 +21,7 @@
 #include "support/errors.h"
 #include "support/kill_sweep.h"
 #include "support/random_bytes.h"
+#include "support/small_tmpfs.h"
 #include "support/temporary_folder.h"
 
 namespace penstock::disk {
@@ -236,24 +237,9 @@ TEST(WriteAll, AFullDeviceIsBusyAndSaysWhatToDo) {
   EXPECT_NE(error.message().find("make room"), std::string::npos) << error.message();
 }
 
-// Runs `claims` in a child with a tmpfs of 1 MiB over `path`, seen by the child alone. 77: not allowed to
-// mount.
-int in_small_tmpfs(const std::string& path, const std::function<bool()>& claims) {
-  pid_t child = ::fork();
-  if (child == 0) {
-    bool mounted = ::unshare(CLONE_NEWNS) == 0 &&
-                   ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                   ::mount("penstock", path.c_str(), "tmpfs", 0, "size=1m") == 0;
-    ::_exit(!mounted ? 77 : claims() ? 0 : 1);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 TEST(FileSink, ARealFullDiskIsBusyTheOldFileStaysAndTheRoomComesBack) {
   TemporaryFolder scratch;
-  int status = in_small_tmpfs(scratch.path(), [&] {
+  int status = test::in_small_tmpfs(scratch.path(), [&] {
     put(scratch / "file", "old");
     const std::string big = test::random_bytes(3'000'000);
     for (int round = 0; round < 2; ++round) {
@@ -264,7 +250,8 @@ TEST(FileSink, ARealFullDiskIsBusyTheOldFileStaysAndTheRoomComesBack) {
     put(scratch / "file", big.substr(0, 800'000));  // fits only if the failures gave their room back
     return read_file(scratch / "file").size() == 800'000;
   });
-  if (status == 77) GTEST_SKIP() << "mounting a tmpfs needs root: run the tests by sudo, or `unshare -rm`";
+  if (status == test::kMayNotMount)
+    GTEST_SKIP() << "mounting a tmpfs needs root: run the tests by sudo, or `unshare -rm`";
   EXPECT_EQ(status, 0);
 }
 
