@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "penstock/aws/chain.h"
 #include "penstock/aws/sign.h"
 
 #include "await.h"
@@ -89,6 +90,8 @@ void bind_aws(py::module_& core) {
     return blocking(*call,
                     [&](const Call& c) { return aws::credentials_for(inputs, default_client())->wait(c); });
   });
+  core.def("names_credentials",
+           [](const py::dict& options) { return aws::names_a_source(chain_inputs(options)); });
   core.def("find_region", [](const py::dict& options) { return aws::region_for(chain_inputs(options)); });
   core.def("find_endpoint", [](const py::dict& options, const std::string& service) {
     return aws::endpoint_for(chain_inputs(options), service);

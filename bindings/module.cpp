@@ -22,6 +22,7 @@ PYBIND11_MODULE(_core, core) {
   bind_s3(core);
   bind_files(core);
   bind_metrics(core);
+  bind_bid(core);
 
   // The package registers both: atexit and os.register_at_fork.
   core.def("_shutdown", [] {

@@ -1,5 +1,7 @@
 #include "penstock/aws/chain.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -216,6 +218,21 @@ Error nothing_found(const Chain& chain, const ChainInputs& inputs) {
                   looked, profile.credentials_path, profile.config_path, profile.name));
 }
 
+bool environment_names_a_source(const ChainInputs& inputs) {
+  const auto set = [&inputs](const char* name) { return !variable(inputs, name).empty(); };
+  return (set("AWS_ACCESS_KEY_ID") && set("AWS_SECRET_ACCESS_KEY")) ||
+         (set("AWS_WEB_IDENTITY_TOKEN_FILE") && set("AWS_ROLE_ARN")) ||
+         set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || set("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+}
+
+bool profile_names_a_source(const Profile& profile) {
+  constexpr const char* kSources[] = {"aws_access_key_id",       "credential_process", "role_arn",
+                                      "web_identity_token_file", "credential_source",  "sso_session",
+                                      "sso_start_url",           "login_session"};
+  return std::any_of(std::begin(kSources), std::end(kSources),
+                     [&profile](const char* key) { return !profile.setting(key).empty(); });
+}
+
 }  // namespace
 
 Chain make_chain(const ChainInputs& inputs, const ChildLimits& limits) {
@@ -233,6 +250,13 @@ Credentials load(const Chain& chain, const ChainInputs& inputs, const Call& call
   for (const auto& provider : chain)
     if (auto keys = provider->load(call)) return *std::move(keys);
   throw nothing_found(chain, inputs);
+}
+
+bool names_a_source(const ChainInputs& inputs) {
+  if (inputs.anonymous || inputs.given || inputs.callable) return true;
+  // A profile named by argument is a wish for that profile's keys.
+  if (inputs.profile.empty() && environment_names_a_source(inputs)) return true;
+  return profile_names_a_source(read_profile(inputs));
 }
 
 }  // namespace penstock::aws

@@ -18,4 +18,8 @@ Chain make_chain(const ChainInputs& inputs, const ChildLimits& limits = {});
 // if none is configured, or if the profile that was asked for is in neither file.
 Credentials load(const Chain& chain, const ChainInputs& inputs, const Call& call);
 
+// Whether arguments, environment or files name a source of credentials at all. Asks none of them: no network,
+// no child process. Throws as read_profile does.
+bool names_a_source(const ChainInputs& inputs);
+
 }  // namespace penstock::aws

@@ -269,6 +269,29 @@ TEST(CredentialProcess, a_null_token_is_none) {
   EXPECT_EQ(ProcessWorld{process_answer(R"(, "SessionToken": null)")}.found().session_token, "");
 }
 
+TEST(Chain, says_without_asking_whether_anything_names_a_source) {
+  World world;
+  EXPECT_FALSE(names_a_source(world.inputs));
+  world.set("AWS_ACCESS_KEY_ID", "ENV");
+  EXPECT_FALSE(names_a_source(world.inputs)) << "half a pair";
+  world.set("AWS_SECRET_ACCESS_KEY", "s");
+  EXPECT_TRUE(names_a_source(world.inputs));
+  EXPECT_FALSE(names_a_source(world.profile("dev").inputs)) << "the environment's keys are not dev's";
+  world.config("[profile dev]\ncredential_process = touch '" + world.folder / "asked" + "'\n");
+  EXPECT_TRUE(names_a_source(world.inputs));
+  EXPECT_FALSE(std::filesystem::exists(world.folder / "asked"));
+}
+
+TEST(Chain, roles_and_containers_are_sources_too) {
+  for (const char* uri : {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"})
+    EXPECT_TRUE(names_a_source(World{}.set(uri, "/keys").inputs));
+  World world;
+  EXPECT_FALSE(names_a_source(world.set("AWS_ROLE_ARN", "arn").inputs));
+  EXPECT_TRUE(names_a_source(world.set("AWS_WEB_IDENTITY_TOKEN_FILE", "/token").inputs));
+  World file;
+  EXPECT_TRUE(names_a_source(file.credentials("[default]\nrole_arn = arn\n").inputs));
+}
+
 TEST(Region, is_the_argument_then_the_environment_then_the_profile_then_us_east_1) {
   World world;
   EXPECT_EQ(region_for(world.inputs), "us-east-1");
