@@ -1,0 +1,34 @@
+"""Many resources under one id, published at once and announced once they are.
+
+Code written for another package with these names keeps them: see :func:`alias`.
+
+>>> bid = penstock.bundles.BID.generate()
+>>> len(str(bid)), bid < penstock.bundles.BID.generate()
+(36, True)
+"""
+
+from penstock.bundles._alias import alias
+from penstock.bundles.core import (
+    BID,
+    BundleReceipt,
+    BundleRef,
+    FetcherRecipe,
+    FetchPlan,
+    FetchRunContext,
+    RequestMeta,
+    ResourceMeta,
+    create_fetcher_config,
+)
+
+__all__ = [
+    "BID",
+    "BundleReceipt",
+    "BundleRef",
+    "FetchPlan",
+    "FetchRunContext",
+    "FetcherRecipe",
+    "RequestMeta",
+    "ResourceMeta",
+    "alias",
+    "create_fetcher_config",
+]

@@ -1,0 +1,29 @@
+"""A bundle of one resource, written piece by piece."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from penstock.bundles.core import BundleRef
+
+
+class BundleStream(Protocol):
+    """Ends by exactly one of close() and abort()."""
+
+    async def write(self, data: Buffer) -> None:
+        """All of ``data``; waits while storing it is behind."""
+
+    async def close(self) -> None:
+        """Complete the bundle. Repeatable."""
+
+    async def abort(self, why: str = "") -> None:
+        """Nothing becomes visible. Repeatable."""
+
+    def get_bundle_ref(self) -> BundleRef:
+        """The bundle it is."""
+
+    def get_metadata(self) -> dict[str, Any]:
+        """What it was opened with."""
