@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import socket
 from collections.abc import Callable
 
 import penstock
@@ -164,6 +165,16 @@ def test_the_text_of_a_storage_failure_holds_what_the_service_answered() -> None
     assert str(storage_failure(told)) == "NoSuchBucket: make it"
     ours = penstock.Refused("too long", code="too_large")
     assert str(storage_failure(ours)) == "too long"
+
+
+def test_the_text_of_a_lost_connection_says_why() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        keys = {"access_key_id": "testkey", "secret_access_key": "testsecret123", "region": "us-east-1"}
+        with pytest.raises(penstock.Lost) as raised:
+            penstock.S3Store("bucket", endpoint=endpoint, **keys).put("k", b"")
+    assert "Connection refused" in str(storage_failure(raised.value))
 
 
 def test_a_deadline_is_a_timeout_still() -> None:

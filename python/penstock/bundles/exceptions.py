@@ -280,16 +280,20 @@ def storage_failure(error: Error, storage_type: str | None = None) -> StorageFai
     StorageBusy('slow down')
     """
     cls = StorageDeadlinePassed if isinstance(error, DeadlinePassed) else _FAILURES[error.kind]
-    made = cls(_with_code(error), storage_type)
+    made = cls(_telling(error), storage_type)
     made.__dict__.update(error.facts)
     made.__cause__ = error.__cause__
     return made
 
 
-def _with_code(error: Error) -> str:
-    """What a service answered is looked for in the text, by its name."""
-    told = not error.status or not error.code or error.code in error.message
-    return error.message if told else f"{error.message} ({error.code})"
+def _telling(error: Error) -> str:
+    """Its message, with the words that people and code look for in it."""
+    words = ""
+    if error.code == "connect":  # libcurl 7.88 does not say which
+        words = "Connection refused, or no way to the host"
+    elif error.status:
+        words = error.code  # the service's own
+    return error.message if words in error.message else f"{error.message} ({words})"
 
 
 def _restored(
