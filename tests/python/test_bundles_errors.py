@@ -11,6 +11,7 @@ import penstock
 import pytest
 from penstock import errors
 from penstock.bundles import exceptions
+from penstock.bundles.core import BID
 from penstock.bundles.exceptions import DataFetcherError, StorageError, storage_failure
 
 # How it is made, its words, its code, its own attribute, what else it is.
@@ -165,6 +166,21 @@ def test_the_text_of_a_storage_failure_holds_what_the_service_answered() -> None
     assert str(storage_failure(told)) == "NoSuchBucket: make it"
     ours = penstock.Refused("too long", code="too_large")
     assert str(storage_failure(ours)) == "too long"
+
+
+def test_what_the_core_says_of_a_bundles_state_has_its_class() -> None:
+    gone = storage_failure(penstock.Refused("Bundle not found", code="bundle_not_found"), "file")
+    assert type(gone) is exceptions.BundleNotFound
+    assert gone.storage_type == "file"
+    for state in ("open", "completed"):
+        core = penstock.Conflict(
+            f"Bundle test-1 already {state}", code=f"bundle_already_{state}", subject="s3://b/marker"
+        )
+        taken = storage_failure(core, "s3", bid=BID("test-1"))
+        assert isinstance(taken, exceptions.BundleConflict)
+        assert (str(taken), taken.bid, taken.state) == (core.message, "test-1", state)
+        assert taken.facts == core.facts
+        assert str(pickle.loads(pickle.dumps(taken))) == core.message
 
 
 def test_the_text_of_a_lost_connection_says_why() -> None:

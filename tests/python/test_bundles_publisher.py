@@ -119,6 +119,14 @@ def test_what_was_stored_is_told_once_there_is_a_receipt() -> None:
     assert json.loads(body)["resources_count"] == 3
 
 
+def test_the_time_is_that_of_completion_where_it_is_known() -> None:
+    ref, then = reference(), "2026-01-14T09:00:00.000001Z"
+    ref.receipt = BundleReceipt(2, 16, DIGEST, completed_at=then)
+    message = Publishing().publish(ref)
+    assert json.loads(message["MessageBody"])["completion_timestamp"] == then
+    assert message["MessageAttributes"]["completion_timestamp"]["StringValue"] == then
+
+
 def test_attributes_are_strings_and_empty_ones_are_left_out() -> None:
     message = Publishing().publish()
     assert message["MessageAttributes"] == {
@@ -438,6 +446,36 @@ class TestBoto3:
             stub.add_response("send_message", {"MessageId": "1"}, expected)
             asyncio.run(publisher.publish_bundle_completion(reference(), {}, "fr"))
             stub.assert_no_pending_responses()
+
+
+class TestNative:
+    """Over what penstock.aio.sqs will be asked."""
+
+    def test_the_core_is_asked_with_the_same_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import sys
+
+        sent: list[Any] = []
+
+        class Twin:
+            def __init__(self, *arguments: Any, **named: Any) -> None:
+                sent.append((arguments, named))
+
+            async def send(self, *arguments: Any, **named: Any) -> None:
+                sent.append((arguments, named))
+
+        monkeypatch.setitem(sys.modules, "penstock.aio.sqs", Mock(Queue=Twin))
+        monkeypatch.setenv("OC_STORAGE_PIPELINE_AWS_PROFILE", "storage")
+        publisher = SqsPublisher(QUEUE + ".fifo", "us-east-1")
+        assert sent == []
+        for _ in range(2):
+            asyncio.run(publisher.publish_bundle_completion(reference(), {}, "fr"))
+        made, first, second = sent
+        where = {"region": "us-east-1", "endpoint": None, "profile": "storage"}
+        assert made == ((QUEUE + ".fifo",), where)
+        assert first == second
+        assert json.loads(first[0][0])["bundle_id"] == BUNDLE
+        attributes = {"bundle_id": BUNDLE, "recipe_id": "fr", "completion_timestamp": AT}
+        assert first[1] == {"attributes": attributes, "group_id": "fr", "dedup_id": BUNDLE}
 
 
 class TestPickling:

@@ -10,11 +10,11 @@
      +-- ValidationError      (Refused)   field; VALIDATION_ERROR
      |    +-- BundleRefValidationError
      +-- StorageError                     storage_type; STORAGE_ERROR
-     |    +-- BundleNotFound  (Refused)
-     |    +-- BundleConflict  (Conflict)
      |    +-- MissingAWSCredentialsError  (Denied, ValueError)
      |    +-- LocalStackCredentialsError  (Denied)
      |    +-- StorageFailure  (Error)     one class a kind: StorageLost, StorageDenied, ..
+     |         +-- BundleNotFound  (Refused)
+     |         +-- BundleConflict  (Conflict)
      +-- ResourceError                    resource_url; RESOURCE_ERROR
      +-- NetworkError                     url; NETWORK_ERROR
      +-- RetryableError                   retry_after; RETRYABLE_ERROR
@@ -154,24 +154,6 @@ class BundleRefValidationError(ValidationError):
         super().__init__(message, "bundle_ref")
 
 
-class BundleNotFound(StorageError, Refused):
-    """No bundle is open under this BID: never started, or over."""
-
-    def __init__(self, storage_type: str | None = None) -> None:
-        super().__init__("Bundle not found", storage_type)
-
-
-class BundleConflict(StorageError, Conflict):
-    """The BID is another bundle's."""
-
-    def __init__(
-        self, bid: object, state: Literal["open", "completed"], storage_type: str | None = None
-    ) -> None:
-        super().__init__(f"Bundle {bid} already {state}", storage_type)
-        self.bid = str(bid)
-        self.state = state
-
-
 class SqsQueueUrlRequiredError(ConfigurationError):
     """Who stores to S3 says so on a queue, and none is named."""
 
@@ -215,6 +197,27 @@ class UnknownStoreTypeError(ConfigurationError):
 
 class StorageFailure(StorageError, Error):
     """A failure of the core while storing. Which of the classes below it is says what to do next."""
+
+
+class BundleNotFound(StorageFailure, Refused):
+    """No bundle is open under this BID: never started, or over."""
+
+    code = "bundle_not_found"
+
+    def __init__(self, storage_type: str | None = None) -> None:
+        super().__init__("Bundle not found", storage_type)
+
+
+class BundleConflict(StorageFailure, Conflict):
+    """The BID is another bundle's."""
+
+    def __init__(
+        self, bid: object, state: Literal["open", "completed"], storage_type: str | None = None
+    ) -> None:
+        super().__init__(f"Bundle {bid} already {state}", storage_type)
+        self.bid = str(bid)
+        self.state = state
+        self.code = f"bundle_already_{state}"
 
 
 class StorageNotFound(StorageFailure, NotFound):
@@ -273,17 +276,35 @@ _FAILURES: dict[str, type[StorageFailure]] = {
 }
 
 
-def storage_failure(error: Error, storage_type: str | None = None) -> StorageFailure:
+def storage_failure(error: Error, storage_type: str | None = None, *, bid: object = None) -> StorageFailure:
     """The same failure as a StorageError too, its facts and its cause kept.
+
+    Args:
+        error: Of the core.
+        storage_type: ``file``, ``s3``, ``sqs``.
+        bid: Of the bundle, if it is about one; else what the error's ``subject`` says.
 
     >>> penstock.bundles.exceptions.storage_failure(penstock.Busy("slow down", status=503), "s3")
     StorageBusy('slow down')
     """
-    cls = StorageDeadlinePassed if isinstance(error, DeadlinePassed) else _FAILURES[error.kind]
-    made = cls(_telling(error), storage_type)
+    made = _of_a_bundle(error, storage_type, bid) or _class_for(error)(_telling(error), storage_type)
     made.__dict__.update(error.facts)
     made.__cause__ = error.__cause__
     return made
+
+
+def _of_a_bundle(error: Error, storage_type: str | None, bid: object) -> StorageFailure | None:
+    """What the core says of a bundle's state, by its code."""
+    if error.code == "bundle_not_found":
+        return BundleNotFound(storage_type)
+    if error.code in ("bundle_already_open", "bundle_already_completed"):
+        state: Literal["open", "completed"] = "open" if error.code.endswith("open") else "completed"
+        return BundleConflict(error.subject if bid is None else bid, state, storage_type)
+    return None
+
+
+def _class_for(error: Error) -> type[StorageFailure]:
+    return StorageDeadlinePassed if isinstance(error, DeadlinePassed) else _FAILURES[error.kind]
 
 
 def _telling(error: Error) -> str:

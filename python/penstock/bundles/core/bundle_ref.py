@@ -24,12 +24,18 @@ class BundleReceipt:
         bytes: Of all of them.
         manifest_sha256: 64 hex digits.
         resources_failed: Whose adding failed.
+        storage_key: The folder, or the prefix of the resources.
+        location: Of what readers trust: ``bundle.meta``, or the marker.
+        completed_at: ``2026-01-15T10:30:00.123456Z``.
     """
 
     resources_stored: int
     bytes: int
     manifest_sha256: str
     resources_failed: int = 0
+    storage_key: str = ""
+    location: str = ""
+    completed_at: str = ""
 
 
 @dataclass

@@ -105,14 +105,15 @@ class SqsPublisher:
             raise storage_failure(error, _SERVICE) from None
 
     async def _publish(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe_id: str) -> None:
-        timestamp = _timestamp()
+        receipt = bundle_ref.receipt
+        timestamp = (receipt and receipt.completed_at) or _timestamp()
         attributes = {
             "bundle_id": str(bundle_ref.bid),
             "recipe_id": recipe_id,
             "completion_timestamp": timestamp,
         }
         try:
-            body = self._body(bundle_ref, metadata, recipe_id, timestamp, bundle_ref.receipt)
+            body = self._body(bundle_ref, metadata, recipe_id, timestamp, receipt)
             sending = self._retries.execute_with_retry_async(
                 self._send,
                 body,
@@ -241,9 +242,7 @@ class _NativeClient:
             self._queue = import_module("penstock.aio.sqs").Queue(
                 queue_url, region=region, endpoint=endpoint_url, profile=_aws.profile()
             )
-        await self._queue.send(
-            body, attributes=attributes, group_id=group_id or None, dedup_id=dedup_id or None
-        )
+        await self._queue.send(body, attributes=attributes, group_id=group_id, dedup_id=dedup_id)
 
 
 def _fifo_id(text: str) -> str:
