@@ -14,6 +14,7 @@
 #include <pybind11/stl.h>
 
 #include "penstock/base/call.h"
+#include "penstock/bundles/bundle.h"
 #include "penstock/store/object.h"
 #include "penstock/streams/receipt.h"
 
@@ -38,6 +39,15 @@ py::object to_python(const store::RemoveReport& report);
 py::object to_python(const ProgressReport& report);
 py::object to_python(const std::optional<store::ObjectMeta>& meta);
 py::object to_python(const std::vector<store::ObjectMeta>& page);
+py::object to_python(const std::vector<std::string>& texts);
+
+// Dicts with the fields' names; `meta` is JSON text.
+py::object to_python(const bundles::BundleRef& ref);
+py::object to_python(const bundles::BundleReceipt& receipt);
+py::object to_python(const bundles::RecoveryReport& report);
+// (name, location, bytes, sha256)
+py::object to_python(const bundles::StoredResource& stored);
+
 inline py::object to_python(py::object value) {
   return value;
 }

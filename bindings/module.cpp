@@ -23,6 +23,8 @@ PYBIND11_MODULE(_core, core) {
   bind_files(core);
   bind_metrics(core);
   bind_bid(core);
+  bind_bundle(core);  // needs Source
+  bind_bundles(core);
 
   // The package registers both: atexit and os.register_at_fork.
   core.def("_shutdown", [] {

@@ -33,4 +33,18 @@ class PyProgress : public Progress {
   CallState& state_;
 };
 
+// A callable told of a completed bundle, as a dict, on the thread that completes it. What it raises is the
+// core's to log.
+class PyOnComplete {
+ public:
+  explicit PyOnComplete(py::object callback) : callback_(std::move(callback)) {}
+  void operator()(const bundles::BundleRef& ref) const {
+    py::gil_scoped_acquire gil;
+    (*callback_)(to_python(ref));
+  }
+
+ private:
+  Kept callback_;
+};
+
 }  // namespace penstock::python

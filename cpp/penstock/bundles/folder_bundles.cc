@@ -23,7 +23,8 @@ std::shared_ptr<const Services> services_of(FolderBundlesOptions& options, const
   if (!services.pending && services.pending_policy != Pending::off) {
     services.pending = std::make_shared<StorePendingLog>(std::make_shared<store::FolderStore>(path),
                                                          std::string{kOwnFolder} + "/pending/");
-    services.pending_without_callbacks = services.notifier != nullptr;
+    if (!services.pending_without_callbacks)
+      services.pending_without_callbacks = services.notifier != nullptr;
   }
   return std::make_shared<const Services>(std::move(services));
 }
@@ -118,6 +119,24 @@ RecoveryReport FolderBundles::recover(const Recipe& recipe, const Call& call) {
   recover_pending(
       *services_, recipe, [this](const Marker& marker) { return look(root_, marker); }, report, call);
   return report;
+}
+
+Verdict FolderBundles::judge(const PendingRecord& record, const Call&) {
+  return bundles::judge(
+      record, [this](const Marker& marker) { return bundles::look(root_, marker); },
+      services_->clock->wall());
+}
+
+std::vector<std::string> FolderBundles::pending(const std::string& recipe_id, const Call& call) {
+  return pending_records(*services_, recipe_id, call);
+}
+
+void FolderBundles::remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call) {
+  if (services_->pending) services_->pending->remove(recipe_id, bid, call);
+}
+
+std::uint64_t FolderBundles::sweep_recipe(const Recipe&, const Call& call) {
+  return sweep({}, call);
 }
 
 }  // namespace penstock::bundles

@@ -13,8 +13,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "penstock/bundles/instance.h"
+#include "penstock/bundles/recovery.h"
 #include "penstock/bundles/staged_bundle.h"
 
 namespace penstock::bundles {
@@ -40,6 +42,12 @@ class FolderBundles : public BundleStorage {
   std::uint64_t sweep(const SweepOptions& options = {}, const Call& call = {}) override;
 
   std::string path_of(const std::string& bid) const;
+
+  // For who keeps the records and tells others himself, step by step.
+  Verdict judge(const PendingRecord& record, const Call& call = {});
+  std::vector<std::string> pending(const std::string& recipe_id, const Call& call = {});
+  void remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call = {});
+  std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:
   std::shared_ptr<Instance> instance(const Call& call);

@@ -120,7 +120,7 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   open_.make_way(ref.bid);
   const WallTime now = services_->clock->wall();
   const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
-  const bool custom = is_custom(ref.bid);
+  const bool custom = options_.claims && is_custom(ref.bid);
   if (custom) Claim{*store_, ref.bid, keys, now, options_.sweep_after, call}.take();
   if (!ref.storage_key) ref.storage_key = keys.content;
   auto staging = std::make_shared<ObjectStaging>(
@@ -196,6 +196,23 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
   }
   done();
   return swept;
+}
+
+Verdict ObjectBundles::judge(const PendingRecord& record, const Call& call) {
+  return bundles::judge(
+      record, [&](const Marker& marker) { return look(marker, call); }, services_->clock->wall());
+}
+
+std::vector<std::string> ObjectBundles::pending(const std::string& recipe_id, const Call& call) {
+  return pending_records(*services_, recipe_id, call);
+}
+
+void ObjectBundles::remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call) {
+  if (services_->pending) services_->pending->remove(recipe_id, bid, call);
+}
+
+std::uint64_t ObjectBundles::sweep_recipe(const Recipe& recipe, const Call& call) {
+  return abort_orphans(recipe, call);
 }
 
 }  // namespace penstock::bundles

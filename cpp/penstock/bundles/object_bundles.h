@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "penstock/bundles/layout.h"
 #include "penstock/bundles/recovery.h"
@@ -20,6 +21,7 @@ namespace penstock::bundles {
 struct ObjectBundlesOptions {
   std::string prefix{};
   KeyLayout layout = KeyLayout::doc;
+  bool claims = true;                  // false: two who chose one BID are told apart only by the marker
   std::chrono::hours sweep_after{24};  // a claim or upload of an owner that may live is taken over after it
   // Who began multipart uploads, for who must abort them if he dies; null: objects `{p}/_uploads/`.
   std::shared_ptr<PendingLog> uploads{};
@@ -38,10 +40,15 @@ class ObjectBundles : public BundleStorage {
   // than sweep_after. What is not there stays: returns how many bundles went.
   std::uint64_t sweep(const SweepOptions& options = {}, const Call& call = {}) override;
 
-  // For who keeps the records himself.
   Found look(const Marker& marker, const Call& call = {});
   // Aborts the uploads of dead owners that the recipe's records tell of; how many records it removed.
   std::uint64_t abort_orphans(const Recipe& recipe, const Call& call = {});
+
+  // For who keeps the records and tells others himself, step by step.
+  Verdict judge(const PendingRecord& record, const Call& call = {});
+  std::vector<std::string> pending(const std::string& recipe_id, const Call& call = {});
+  void remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call = {});
+  std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:
   std::shared_ptr<store::ObjectStore> store_;

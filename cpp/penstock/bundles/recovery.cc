@@ -105,6 +105,24 @@ Verdict judge(const PendingRecord& record, const Look& look, WallTime now) {
   return is_given_up(record.owner, record.written, now, kSweepAfter) ? Verdict::discard : Verdict::leave;
 }
 
+std::string_view to_string(Verdict verdict) {
+  constexpr std::string_view kNames[] = {"tell", "discard", "leave"};
+  return kNames[static_cast<int>(verdict)];
+}
+
+std::vector<std::string> pending_records(const Services& services, const std::string& recipe_id,
+                                         const Call& call) {
+  std::vector<std::string> records;
+  if (services.pending)
+    services.pending->each(
+        recipe_id,
+        [&](const std::string& record) {
+          if (records.size() < kMostRecords) records.push_back(record);
+        },
+        call);
+  return records;
+}
+
 void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
                      const Call& call) {
   if (!services.pending) return;

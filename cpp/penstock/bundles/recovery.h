@@ -2,6 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "penstock/bundles/staged_bundle.h"
 #include "penstock/disk/folder.h"
@@ -14,6 +17,7 @@ using Look = std::function<Found(const Marker& marker)>;
 
 // What to do with a record, by what is found: the rule, for whoever tells others by himself.
 enum class Verdict { tell, discard, leave };
+std::string_view to_string(Verdict verdict);
 Verdict judge(const PendingRecord& record, const Look& look, WallTime now);
 
 // Each record of the recipe: told, discarded or left, as judge() says. A failure keeps the record and goes on
@@ -21,6 +25,11 @@ Verdict judge(const PendingRecord& record, const Look& look, WallTime now);
 // the log throws.
 void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
                      const Call& call);
+
+// The texts of a recipe's records, at most kMostRecords of them.
+std::vector<std::string> pending_records(const Services& services, const std::string& recipe_id,
+                                         const Call& call);
+inline constexpr std::size_t kMostRecords = 100'000;
 
 // Runs `sweep` into report.swept; a deadline that passes ends it without an error.
 void sweep_in_time(RecoveryReport& report, const std::function<std::uint64_t()>& sweep);

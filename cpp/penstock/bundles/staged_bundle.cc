@@ -194,7 +194,7 @@ BundleReceipt StagedBundle::finish(const Json& metadata, const Call& call) {
     lifecycle_->failed(std::current_exception());
     throw;
   }
-  lifecycle_->completed();
+  completed();
   return receipt();
 }
 
@@ -202,6 +202,7 @@ void StagedBundle::carry_out(const Json& metadata, const Call& call) {
   seal(metadata, call);
   write_pending(call);
   commit(call);
+  clean_up(call);
   tell(call);
 }
 
@@ -241,7 +242,7 @@ void StagedBundle::check_complete() const {
 
 bool StagedBundle::writes_pending() const {
   if (!services_->pending || services_->pending_policy == Pending::off) return false;
-  return services_->pending_without_callbacks || !recipe_.on_complete.empty();
+  return services_->pending_without_callbacks.value_or(true) || !recipe_.on_complete.empty();
 }
 
 std::string StagedBundle::pending_record() const {
@@ -294,17 +295,15 @@ void StagedBundle::tell(const Call& call) {
     } catch (const Error& error) {
       if (services_->publish_errors == PublishErrors::raise) throw;
       log(LogLevel::error, "it could not be announced, which recovery will do: " + error.message());
-      staging_->clean_up(call);
       return;
     }
     published_ = true;
   }
-  staging_->clean_up(call);
   if (first && services_->callback_errors == CallbackErrors::raise) std::rethrow_exception(first);
-  end(call);
+  remove_pending(call);
 }
 
-void StagedBundle::end(const Call& call) {
+void StagedBundle::remove_pending(const Call& call) {
   if (!written_) return;
   try {
     services_->pending->remove(recipe_.id, ref_.bid, call);

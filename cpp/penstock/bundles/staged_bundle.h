@@ -32,7 +32,8 @@ struct Services {
   Pending pending_policy = Pending::required;
   CallbackErrors callback_errors = CallbackErrors::log;
   PublishErrors publish_errors = PublishErrors::raise;
-  bool pending_without_callbacks = true;  // false: a record only if the recipe has callbacks
+  // False: a record only if the recipe has callbacks. Unset: in a folder without a notifier false.
+  std::optional<bool> pending_without_callbacks{};
   bool strict = false;  // finish() is refused if an add failed, or resources_count is not what is stored
   LogSink log{};
   std::shared_ptr<const Clock> clock = Clock::system();
@@ -57,12 +58,16 @@ class StagedBundle : public Bundle {
   void abort(std::string_view why) noexcept override;
   State state() const override { return lifecycle_->state(); }
 
-  // finish(), step by step, for who tells others by itself. begin() as Lifecycle::begin_completing; after it
-  // seal(), then commit(), then end(): or failed() at any place, and begin() again does what is outstanding.
+  // finish(), step by step, for who tells others by itself: begin() as Lifecycle::begin_completing, the
+  // steps, then completed(). Or failed() after any of them, and from begin() on again does what is
+  // outstanding.
   bool begin(const Call& call) { return lifecycle_->begin_completing(call); }
   const Sealed& seal(const Json& metadata, const Call& call);  // once sealed it stays as it is
-  void commit(const Call& call);                               // once committed it has no effect
-  void end(const Call& call);
+  void write_pending(const Call& call);
+  void commit(const Call& call);  // once committed it has no effect
+  void clean_up(const Call& call) noexcept { staging_->clean_up(call); }
+  void remove_pending(const Call& call);
+  void completed() { lifecycle_->completed(); }
   void failed(std::exception_ptr why) { lifecycle_->failed(std::move(why)); }
 
   // Once sealed.
@@ -80,7 +85,6 @@ class StagedBundle : public Bundle {
   StoredResource put(const std::string& name, const Resource& resource, Source& body, const Call& call);
   void carry_out(const Json& metadata, const Call& call);
   void check_complete() const;
-  void write_pending(const Call& call);
   void tell(const Call& call);
   bool writes_pending() const;
   void log(LogLevel level, const std::string& line) const;

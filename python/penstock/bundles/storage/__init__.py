@@ -4,8 +4,23 @@
 StorageBuilder(file_storage='out', use_unzip=True)
 """
 
+from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 from penstock.bundles.storage.bundle_stream import BundleStream
+from penstock.bundles.storage.custom import as_storage
 from penstock.bundles.storage.factory import create_storage_config_instance
+from penstock.bundles.storage.file_storage import FileStorage, FileStorageBundleStream
+from penstock.bundles.storage.pipeline_storage import KeyLayout, PipelineStorage, S3StorageBundleStream
 from penstock.bundles.storage.protocol import Storage
 
-__all__ = ["BundleStream", "Storage", "create_storage_config_instance"]
+__all__ = [
+    "BundleStorageContext",
+    "BundleStream",
+    "FileStorage",
+    "FileStorageBundleStream",
+    "KeyLayout",
+    "PipelineStorage",
+    "S3StorageBundleStream",
+    "Storage",
+    "as_storage",
+    "create_storage_config_instance",
+]

@@ -1,0 +1,116 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "penstock/bundles/folder_bundles.h"
+#include "penstock/bundles/names.h"
+#include "penstock/bundles/object_bundles.h"
+
+#include "await.h"
+#include "bind.h"
+#include "bundle_handle.h"
+#include "bundle_values.h"
+#include "py_callback.h"
+
+namespace penstock::python {
+namespace {
+
+bundles::Recipe recipe_from(const std::string& id, const py::list& on_complete) {
+  bundles::Recipe recipe{.id = id};
+  for (const py::handle callback : on_complete)
+    recipe.on_complete.emplace_back(PyOnComplete{py::reinterpret_borrow<py::object>(callback)});
+  return recipe;
+}
+
+// start recover sweep pending: the same for both storages.
+template <class Storage>
+void bind_storage(py::class_<Storage, std::shared_ptr<Storage>>& bound) {
+  const auto call = py::arg("call");
+  const auto loop = py::arg("loop") = py::none();
+  using Pointer = std::shared_ptr<Storage>;
+  bound
+      .def(
+          "start",
+          [](const Pointer& self, const py::dict& ref, const std::string& recipe, const py::list& on_complete,
+             const CallPointer& state, const py::object& on) {
+            return perform(state, on,
+                           [self, ref = bundle_ref_from(ref),
+                            recipe = recipe_from(recipe, on_complete)](const Call& c) mutable {
+                             auto bundle = self->start_staged(ref, recipe, c);
+                             return std::make_shared<BundleHandle>(std::move(bundle), ref);
+                           });
+          },
+          py::arg("ref"), py::arg("recipe_id"), py::arg("on_complete"), call, loop)
+      .def(
+          "recover",
+          [](const Pointer& self, const std::string& recipe, const py::list& on_complete,
+             const CallPointer& state, const py::object& on) {
+            return perform(state, on, [self, recipe = recipe_from(recipe, on_complete)](const Call& c) {
+              return self->recover(recipe, c);
+            });
+          },
+          py::arg("recipe_id"), py::arg("on_complete"), call, loop)
+      .def(
+          "sweep",
+          [](const Pointer& self, bool remove, const CallPointer& state, const py::object& on) {
+            return perform(state, on, [self, remove](const Call& c) { return self->sweep({remove}, c); });
+          },
+          py::arg("remove"), call, loop)
+      .def(
+          "sweep_recipe",
+          [](const Pointer& self, const std::string& recipe, const CallPointer& state, const py::object& on) {
+            return perform(state, on,
+                           [self, recipe](const Call& c) { return self->sweep_recipe({.id = recipe}, c); });
+          },
+          py::arg("recipe_id"), call, loop)
+      .def(
+          "judge",
+          [](const Pointer& self, const std::string& record, const CallPointer& state, const py::object& on) {
+            return perform(state, on, [self, record](const Call& c) {
+              return std::string{to_string(self->judge(bundles::parse_pending(record), c))};
+            });
+          },
+          py::arg("record"), call, loop)
+      .def(
+          "pending",
+          [](const Pointer& self, const std::string& recipe, const CallPointer& state, const py::object& on) {
+            return perform(state, on, [self, recipe](const Call& c) { return self->pending(recipe, c); });
+          },
+          py::arg("recipe_id"), call, loop)
+      .def(
+          "remove_pending",
+          [](const Pointer& self, const std::string& recipe, const std::string& bid, const CallPointer& state,
+             const py::object& on) {
+            return perform(state, on,
+                           [self, recipe, bid](const Call& c) { self->remove_pending(recipe, bid, c); });
+          },
+          py::arg("recipe_id"), py::arg("bid"), call, loop);
+}
+
+}  // namespace
+
+void bind_bundles(py::module_& core) {
+  py::class_<bundles::FolderBundles, std::shared_ptr<bundles::FolderBundles>> folder(core, "FolderBundles",
+                                                                                     plain_type());
+  folder.def(py::init([](const std::string& path, const py::dict& options) {
+    return std::make_shared<bundles::FolderBundles>(path, folder_options(options));
+  }));
+  bind_storage(folder);
+  py::class_<bundles::ObjectBundles, std::shared_ptr<bundles::ObjectBundles>> objects(core, "ObjectBundles",
+                                                                                      plain_type());
+  objects.def(py::init([](const StoreHandle& store, const py::dict& options) {
+    return std::make_shared<bundles::ObjectBundles>(store.store, object_options(options));
+  }));
+  bind_storage(objects);
+
+  core.def("resource_name", [](const std::string& url) { return text(bundles::resource_name(url)); });
+  core.def("safe_part", [](const std::string& id) { return bundles::safe_part(id); });
+  core.def("resource_key", [](const std::string& layout, const std::string& prefix, const std::string& bid,
+                              const std::string& url) {
+    const bundles::KeyLayout of = bundles::parse_layout(layout);
+    const std::string name =
+        bundles::by_basename(of) ? bundles::resource_basename(url) : bundles::resource_name(url);
+    return text(bundles::keys_of(of, prefix, bid, Clock::system()->wall()).resource(name));
+  });
+}
+
+}  // namespace penstock::python

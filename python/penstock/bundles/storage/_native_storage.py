@@ -1,0 +1,355 @@
+"""What FileStorage and PipelineStorage have in common: bundles of the core, completed by hooks of Python."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from penstock.aio._jobs import done, loop
+from penstock.bundles import _log
+from penstock.bundles.core import BID, BundleRef, FetcherRecipe
+from penstock.bundles.exceptions import BundleNotFound
+from penstock.bundles.storage import _pending
+from penstock.bundles.storage._completion import Completion
+from penstock.bundles.storage._errors import storing
+from penstock.bundles.storage._streams import Group, open_stream
+from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
+from penstock.errors import Refused
+from penstock.streams import call
+from penstock.units import span
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from penstock import _core
+    from penstock.bundles.core import FetchRunContext
+    from penstock.bundles.storage._streams import NativeStream, Opening
+    from penstock.units import Span
+
+logger = _log.get_logger(__name__)
+
+PendingPolicy = Literal["required", "best_effort", "off"]
+_PUBLISHES_AT_ONCE = 32
+
+
+class NativeStorage:
+    """Bundles of the core. One serves any thread and loop; an open bundle belongs to the loop it was started on."""
+
+    _storage_type: ClassVar[str]
+    _stream_type: ClassVar[type[NativeStream]]
+    _awaits_adds = True
+    sqs_publisher: Any = None
+
+    def __init__(
+        self,
+        *,
+        kv_store: Any = None,
+        pending: PendingPolicy = "required",
+        strict: bool = False,
+        callback_errors: Literal["log", "raise"] = "log",
+        publish_errors: Literal["raise", "defer"] = "raise",
+        idle_timeout: Span | None = 300,
+        recovery_deadline: Span = 60,
+    ) -> None:
+        for name, value, words in (
+            ("pending", pending, ("required", "best_effort", "off")),
+            ("callback_errors", callback_errors, ("log", "raise")),
+            ("publish_errors", publish_errors, ("raise", "defer")),
+        ):
+            if value not in words:
+                raise Refused(f"{name} is {value!r}: give one of {', '.join(words)}")
+        self._active_bundles: dict[str, Any] = {}
+        self._completions: dict[str, Completion] = {}
+        self._pending = _pending.Pending(kv_store)
+        self._pending_policy = pending
+        self._given_kv_store = kv_store
+        self._strict = strict
+        self._callback_errors = callback_errors
+        self._publish_errors = publish_errors
+        self._idle_timeout = None if idle_timeout is None else span(idle_timeout)
+        self._recovery_deadline = span(recovery_deadline)
+        self._closed = False
+
+    # --- What the two do differently ---
+
+    def _native(self) -> _core.FolderBundles | _core.ObjectBundles:
+        """The core's storage, made when it is first needed."""
+        raise NotImplementedError
+
+    def _make_bundle(self, bundle_ref: BundleRef) -> Any:
+        """What ``_active_bundles`` holds: looked up when it is wanted, so that it can be replaced."""
+        raise NotImplementedError
+
+    def _writes_record(self, recipe: FetcherRecipe) -> bool:
+        """Whether somebody would have to be told after a crash."""
+        raise NotImplementedError
+
+    # --- The life of a bundle ---
+
+    async def start_bundle(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> BundleStorageContext:
+        """An open bundle under the id of ``bundle_ref``.
+
+        Raises:
+            BundleConflict: A bundle of that id is under way, or completed.
+            StorageFailure: The folder or bucket cannot be used.
+        """
+        if self._closed:
+            raise Refused("the storage is closed")
+        bid = str(bundle_ref.bid)
+        native = await self._start(bundle_ref, recipe)
+        bundle = self._make_bundle(bundle_ref)
+        if isinstance(getattr(type(bundle), "_attach", None), type(NativeStorage._start)):
+            bundle._attach(native, self._idle_timeout)
+        self._active_bundles[bid] = bundle
+        self._completions[bid] = Completion(self, native)
+        context = BundleStorageContext(bundle_ref, recipe, self)
+        weakref.finalize(context, _forget, weakref.ref(self), bid, weakref.ref(native)).atexit = False
+        return context
+
+    async def _start(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> _core.Bundle:
+        ref = {**bundle_ref.to_dict(), "meta": json.dumps(bundle_ref.meta, default=str)}
+        on = call()
+        with storing(self._storage_type, bundle_ref.bid):
+            native = await done(self._native().start(ref, recipe.recipe_id, [], on, loop()), on.stop)
+        if bundle_ref.storage_key is None:
+            bundle_ref.storage_key = native.ref["storage_key"]
+        return native
+
+    async def _add_resource_to_bundle(
+        self,
+        bundle_ref: BundleRef,
+        url: str,
+        content_type: str | None,
+        status_code: int,
+        stream: AsyncIterable[bytes],
+    ) -> None:
+        bundle = self._active_bundles.get(str(bundle_ref.bid))
+        if bundle is None:
+            raise BundleNotFound(self._storage_type)
+        await bundle.write_resource(url, content_type, status_code, stream)
+
+    async def _open_group(self, bundle_ref: BundleRef) -> Group:
+        completion = self._completions.get(str(bundle_ref.bid))
+        if completion is None:
+            raise BundleNotFound(self._storage_type)
+        with storing(self._storage_type, bundle_ref.bid):
+            return Group(completion.native.open_group(), self._storage_type, self._idle_timeout)
+
+    async def complete_bundle_with_callbacks_hook(
+        self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]
+    ) -> None:
+        """Publish the bundle, call the hooks, tell the queue. After a failure: what is outstanding."""
+        bid = str(bundle_ref.bid)
+        completion = self._completions.get(bid)
+        if completion is None:
+            raise BundleNotFound(self._storage_type)
+        await completion.run(bundle_ref, recipe, metadata)
+        self._completions.pop(bid, None)
+
+    async def _finalize_bundle(self, bundle_ref: BundleRef) -> None:
+        """Make it visible."""
+        bundle = self._active_bundles.get(str(bundle_ref.bid))
+        if bundle is None:
+            return
+        with storing(self._storage_type, bundle_ref.bid):
+            await bundle.close()
+        self._active_bundles.pop(str(bundle_ref.bid), None)
+
+    async def _execute_completion_callbacks(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> None:
+        """``on_bundle_complete_hook`` of the loader, then of each locator that has one."""
+        first: Exception | None = None
+        for holder in (recipe.bundle_loader, *recipe.bundle_locators):
+            hook = getattr(holder, "on_bundle_complete_hook", None)
+            if hook is None:
+                continue
+            try:
+                await hook(bundle_ref)
+            except Exception as error:
+                first = first or error
+                logger.exception(
+                    "BUNDLE_COMPLETION_CALLBACK_FAILED", bundle_id=str(bundle_ref.bid), error=str(error)
+                )
+        if first is not None and self._callback_errors == "raise":
+            raise first
+
+    def _check_message(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe) -> None:
+        """Refuse what could never be announced, while nothing is visible."""
+
+    async def _announce(
+        self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe
+    ) -> bool:
+        """Tell the queue; False if that is left to recovery."""
+        if self.sqs_publisher is None:
+            return True
+        try:
+            await self.sqs_publisher.publish_bundle_completion(bundle_ref, metadata, recipe.recipe_id)
+        except Exception as error:
+            if self._publish_errors == "raise":
+                raise
+            logger.warning("BUNDLE_ANNOUNCEMENT_DEFERRED", bundle_id=str(bundle_ref.bid), error=str(error))
+            return False
+        return True
+
+    async def _abort_bundle(self, bundle_ref: BundleRef, why: str) -> bool:
+        """False: it is published, and stays."""
+        completion = self._completions.get(str(bundle_ref.bid))
+        if completion is None:
+            return False
+        on = call()
+        await done(completion.native.abort(why or "aborted", on, loop()), on.stop)
+        if completion.native.state != "abandoned":
+            return False
+        self._active_bundles.pop(str(bundle_ref.bid), None)
+        self._completions.pop(str(bundle_ref.bid), None)
+        return True
+
+    # --- One resource, written piece by piece ---
+
+    def open_bundle(self, bundle_id: str, metadata: dict[str, Any] | None = None) -> Opening:
+        """A bundle of one resource: ``async with storage.open_bundle(id, {...}) as bundle: await bundle.write(..)``.
+
+        Args:
+            bundle_id: A BID; anything else becomes ``custom-{bundle_id}``.
+            metadata: ``url``, ``content_type`` and ``recipe_id`` are taken from it; all of it is the bundle's.
+        """
+        return open_stream(self, self._stream_type, bundle_id, metadata or {})
+
+    async def close_bundle(self, stream: Any) -> None:
+        """The same as ``stream.close()``."""
+        await stream.close()
+
+    # --- After a crash ---
+
+    async def on_run_start(self, context: FetchRunContext | Any, recipe: FetcherRecipe) -> None:
+        """Take up what dead processes left: bundles under way are moved aside, those not told of are told of."""
+        config = getattr(context, "app_config", None)
+        kv_store = getattr(config, "kv_store", None)
+        if self._given_kv_store is None:
+            self._pending.kv_store = kv_store
+        with storing(self._storage_type):
+            on = call(self._recovery_deadline)
+            await done(self._native().sweep_recipe(recipe.recipe_id, on, loop()), on.stop)
+            await self._process_pending_completions(context, recipe)
+
+    async def _process_pending_completions(
+        self, context: FetchRunContext | Any, recipe: FetcherRecipe
+    ) -> None:
+        until = time.monotonic() + self._recovery_deadline
+        at_once = asyncio.Semaphore(_PUBLISHES_AT_ONCE)
+        telling: set[asyncio.Task[None]] = set()
+        try:
+            async for where, text in self._records(recipe):
+                if time.monotonic() > until:
+                    logger.warning("RECOVERY_OUT_OF_TIME", recipe_id=recipe.recipe_id)
+                    break
+                ref, metadata = await self._judged(where, text, recipe)
+                if ref is None:
+                    continue
+                try:
+                    await self._execute_completion_callbacks(ref, recipe)
+                except Exception as error:
+                    logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
+                    continue
+                await at_once.acquire()
+                task = asyncio.create_task(self._tell_again(ref, metadata, recipe, at_once))
+                telling.add(task)
+                task.add_done_callback(telling.discard)
+            if telling:
+                await asyncio.wait(telling, timeout=max(0.0, until - time.monotonic()))
+        finally:
+            for task in telling:
+                task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
+
+    async def _records(self, recipe: FetcherRecipe) -> Any:
+        """(key or None, text), in the order of the BIDs."""
+        on = call()
+        for text in await done(self._native().pending(recipe.recipe_id, on, loop()), on.stop):
+            yield None, text
+        kv_store = self._pending.kv_store
+        if kv_store is None:
+            return
+        for key in await _pending.record_keys(kv_store, recipe.recipe_id):
+            value = await kv_store.get(key)
+            if value is not None:
+                yield key, value if isinstance(value, str) else json.dumps(value)
+
+    async def _judged(
+        self, where: str | None, text: str, recipe: FetcherRecipe
+    ) -> tuple[BundleRef | None, dict[str, Any]]:
+        """The bundle to tell of, if it is one that became visible and somebody was not told."""
+        try:
+            record = json.loads(text)
+            ref = BundleRef.from_dict(record["bundle_ref"])
+            on = call()
+            verdict = await done(self._native().judge(text, on, loop()), on.stop)
+        except Exception as error:
+            logger.warning("PENDING_RECORD_MALFORMED", key=where, error=str(error))
+            return None, {}
+        if verdict == "tell":
+            return ref, record.get("metadata") or {}
+        if verdict == "discard":
+            await self._drop_record(ref.bid, recipe)
+        return None, {}
+
+    async def _tell_again(
+        self, ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe, at_once: asyncio.Semaphore
+    ) -> None:
+        try:
+            if self.sqs_publisher is not None:
+                await self.sqs_publisher.publish_bundle_completion(ref, metadata, recipe.recipe_id)
+            await self._drop_record(ref.bid, recipe)
+        except Exception as error:
+            logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
+        finally:
+            at_once.release()
+
+    async def _drop_record(self, bid: BID, recipe: FetcherRecipe) -> None:
+        on = call()
+        await done(self._native().remove_pending(recipe.recipe_id, str(bid), on, loop()), on.stop)
+        if self._pending.kv_store is not None:
+            await self._pending.kv_store.delete(_pending.record_key(recipe.recipe_id, bid))
+
+    async def sweep(self, *, delete: bool = False) -> int:
+        """Move aside what dead processes had under way; how many bundles that was.
+
+        Args:
+            delete: In a bucket: remove finished objects of bundles that never completed and are a day old.
+        """
+        on = call()
+        with storing(self._storage_type):
+            return await done(self._native().sweep(delete, on, loop()), on.stop)
+
+    async def aclose(self) -> None:
+        """Abandon what is open. Bundles that are being completed end first."""
+        self._closed = True
+        for completion in list(self._completions.values()):
+            on = call()
+            if completion.native.state in ("open", "adding", "failed"):
+                await done(completion.native.abort("the storage was closed", on, loop()), on.stop)
+        self._active_bundles.clear()
+        self._completions.clear()
+
+    # --- Pickling: by what it was made of ---
+
+    def __getstate__(self) -> dict[str, Any]:
+        left = {"_active_bundles", "_completions", "_core_storage"}
+        return {name: value for name, value in self.__dict__.items() if name not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._active_bundles, self._completions = {}, {}
+
+
+def _forget(storage: weakref.ref[NativeStorage], bid: str, native: weakref.ref[Any]) -> None:
+    """A context was dropped: what holds its bundle lets go, and the core abandons it."""
+    there, bundle = storage(), native()
+    if there is None or bundle is None:
+        return
+    completion = there._completions.get(bid)
+    if completion is not None and completion.native is bundle and bundle.state in ("open", "failed"):
+        there._completions.pop(bid, None)
+        there._active_bundles.pop(bid, None)

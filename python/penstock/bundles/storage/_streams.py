@@ -1,0 +1,208 @@
+"""Bytes on their way into a bundle of the core: streams of resources, groups of them, bundles of one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from penstock import _core
+from penstock import streams as sync
+from penstock.aio._jobs import done, loop
+from penstock.aio.streams import Source, fed, native_source
+from penstock.bundles.core import BID, BundleRef, FetcherRecipe
+from penstock.bundles.exceptions import ValidationError
+from penstock.bundles.storage._errors import storing
+from penstock.errors import Lost, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator
+
+    from typing_extensions import Buffer
+
+    from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
+
+_AHEAD_BYTES = 1 << 20
+
+
+async def add(
+    to: _core.Bundle | _core.BundleGroup,
+    resource: dict[str, Any],
+    stream: Any,
+    storage_type: str,
+    idle_timeout: float | None,
+) -> tuple[str, str, int, str]:
+    """All of ``stream``; (name, location, bytes, sha256)."""
+    if hasattr(stream, "__aiter__") and not isinstance(stream, sync.Positioned):
+        stream = until_silent(stream, idle_timeout, resource["url"])
+    source, feed = native_source(stream)
+    on = sync.call()
+    with storing(storage_type):
+        return await fed(feed, to.add(resource, source, on, loop()), on.stop)
+
+
+async def until_silent(stream: Any, seconds: float | None, url: str) -> AsyncIterator[Any]:
+    """The same chunks; Lost once nothing came for so long."""
+    chunks = aiter(stream)
+    try:
+        while True:
+            try:
+                yield await asyncio.wait_for(anext(chunks), seconds)
+            except StopAsyncIteration:
+                return
+            except asyncio.TimeoutError as error:
+                raise Lost(
+                    f"the stream of a resource gave nothing for {seconds:g} s",
+                    code="stalled",
+                    subject=url.partition("?")[0],
+                ) from error
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+class Group:
+    """Resources of one bundle that stay or go together."""
+
+    def __init__(self, native: _core.BundleGroup, storage_type: str, idle_timeout: float | None) -> None:
+        self._native = native
+        self._storage_type = storage_type
+        self._idle_timeout = idle_timeout
+
+    async def add_resource(
+        self,
+        url: str,
+        content_type: str | None,
+        status_code: int,
+        stream: Any,
+        *,
+        derived_from: tuple[str, int | None, str] | None = None,
+        mismatch: bool = False,
+    ) -> None:
+        """As BundleStorageContext.add_resource."""
+        resource = {
+            "url": url,
+            "content_type": content_type,
+            "status_code": status_code,
+            "derived_from": derived_from,
+            "mismatch": mismatch,
+        }
+        await add(self._native, resource, stream, self._storage_type, self._idle_timeout)
+
+    def skip(self, url: str, content_type: str | None, status_code: int, why: str) -> None:
+        """A line in the manifest for what is not stored."""
+        self._native.skip(
+            {"url": url, "content_type": content_type, "status_code": status_code}, why
+        )
+
+    async def keep(self) -> None:
+        """All of them stay."""
+        self._native.keep()
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Those that are not kept go."""
+        await asyncio.to_thread(self._native.close)
+
+
+class NativeStream:
+    """A bundle of one resource, written piece by piece; see :class:`BundleStream`."""
+
+    def __init__(self, context: BundleStorageContext, metadata: dict[str, Any]) -> None:
+        self._context = context
+        self._metadata = metadata
+        self._call = sync.call()
+        self._writer, source = _core.pipe(_AHEAD_BYTES, self._call)
+        self._ended = False
+        url = context.bundle_ref.primary_url
+        self._adding = asyncio.create_task(
+            context.add_resource(url, metadata.get("content_type"), 200, Source._of(source))
+        )
+        self._adding.add_done_callback(_retrieve)
+
+    def get_bundle_ref(self) -> BundleRef:
+        """The bundle it is."""
+        return self._context.bundle_ref
+
+    def get_metadata(self) -> dict[str, Any]:
+        """What it was opened with."""
+        return self._metadata
+
+    async def write(self, data: Buffer) -> None:
+        """All of ``data``; waits while 1 MiB is ahead of the storage."""
+        if self._ended:
+            raise Refused("write after the end of a bundle stream")
+        with memoryview(data) as view:
+            total, at = view.nbytes, 0
+            while at < total:
+                if self._adding.done():
+                    await self._adding  # raises why
+                at += self._writer.try_write(data, at)
+                if at < total:
+                    await done(self._writer.room(min(total - at, _AHEAD_BYTES // 2), loop()), self._call.stop)
+
+    async def close(self) -> None:
+        """Complete the bundle. Repeatable."""
+        if not self._ended:
+            self._ended = True
+            self._writer.finish()
+        await self._adding
+        await self._context.complete(self._metadata)
+
+    async def abort(self, why: str = "") -> None:
+        """Nothing becomes visible. Repeatable."""
+        if self._ended and self._context.state in ("completed", "abandoned"):
+            return
+        self._ended = True
+        self._writer.abort(why or "aborted")
+        await self._context.abort(why)
+        await asyncio.wait([self._adding])
+
+    async def __aenter__(self) -> NativeStream:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            await self.close()
+        else:
+            await self.abort(f"left by {kind.__name__}")
+
+
+class Opening:
+    """``await storage.open_bundle(..)`` or ``async with storage.open_bundle(..)``."""
+
+    def __init__(self, storage: Any, made: type[NativeStream], ref: BundleRef, recipe: FetcherRecipe) -> None:
+        self._storage, self._made, self._ref, self._recipe = storage, made, ref, recipe
+        self._stream: NativeStream | None = None
+
+    def __await__(self) -> Generator[Any, None, NativeStream]:
+        return self._open().__await__()
+
+    async def _open(self) -> NativeStream:
+        context = await self._storage.start_bundle(self._ref, self._recipe)
+        self._stream = self._made(context, self._ref.meta)
+        return self._stream
+
+    async def __aenter__(self) -> NativeStream:
+        return await self._open()
+
+    async def __aexit__(self, *left: Any) -> None:
+        if self._stream is not None:
+            await self._stream.__aexit__(*left)
+
+
+def open_stream(
+    storage: Any, made: type[NativeStream], bundle_id: str, metadata: dict[str, Any]
+) -> Opening:
+    """What open_bundle returns."""
+    try:
+        bid = BID(bundle_id)
+    except ValidationError:
+        bid = BID(f"custom-{bundle_id}")
+    ref = BundleRef(metadata.get("url") or f"bundle:///{bundle_id}", 1, bid, meta=metadata)
+    return Opening(storage, made, ref, FetcherRecipe(metadata.get("recipe_id") or "default"))
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
