@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
+import bundle_places  # noqa: E402
 import consumer  # noqa: E402
 import nginx  # noqa: E402  (its folder is put on the path above)
 import servers  # noqa: E402
@@ -110,11 +111,14 @@ def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S
             servers.stop(server)
 
 
+def _server_names() -> list[str]:
+    given = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
+    return given or [kind.name for kind in servers.which_judges()[0]]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "s3_server" in metafunc.fixturenames:
-        given = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
-        names = given or [kind.name for kind in servers.which_judges()[0]]
-        metafunc.parametrize("s3_server", names, indirect=True)
+        metafunc.parametrize("s3_server", _server_names(), indirect=True)
 
 
 @pytest.fixture
@@ -126,9 +130,26 @@ def s3_server(request: pytest.FixtureRequest, s3_servers: dict[str, S3Server]) -
 @pytest.fixture
 def bucket(s3_server: S3Server) -> Bucket:
     """A new bucket on each of the real servers in turn."""
+    return _new_bucket(s3_server)
+
+
+def _new_bucket(server: S3Server) -> Bucket:
     name = f"test-{uuid.uuid4().hex[:20]}"
-    s3_server.judge.create_bucket(Bucket=name)
-    return Bucket(s3_server, name)
+    server.judge.create_bucket(Bucket=name)
+    return Bucket(server, name)
+
+
+@pytest.fixture(params=["file", *_server_names()])
+def place(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    s3_servers: dict[str, S3Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> bundle_places.Folder | bundle_places.S3:
+    """Where bundles come to rest: a folder, and a bucket on each of the real servers in turn."""
+    if request.param == "file":
+        return bundle_places.Folder(tmp_path / "out")
+    return bundle_places.S3(_new_bucket(s3_servers[request.param]), monkeypatch)
 
 
 @pytest.fixture

@@ -111,9 +111,7 @@ class _Writer:
             made = self._client.create_multipart_upload(**self._at, **self._attributes)
             self._upload_id = made["UploadId"]
         number = len(self._parts) + 1
-        answer = self._client.upload_part(
-            Body=body, PartNumber=number, UploadId=self._upload_id, **self._at
-        )
+        answer = self._client.upload_part(Body=body, PartNumber=number, UploadId=self._upload_id, **self._at)
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
 
@@ -122,5 +120,3 @@ def _is_missing(error: Exception) -> bool:
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return code in ("404", "NoSuchKey", "NotFound")
-
-

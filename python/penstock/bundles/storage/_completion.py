@@ -25,9 +25,7 @@ def encode(metadata: Any) -> str:
     try:
         return json.dumps(metadata, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise Refused(
-            f"the metadata cannot be written as JSON: {error}", doing="encode metadata"
-        ) from None
+        raise Refused(f"the metadata cannot be written as JSON: {error}", doing="encode metadata") from None
 
 
 class Completion:

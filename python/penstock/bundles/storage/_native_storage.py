@@ -178,9 +178,7 @@ class NativeStorage:
     def _check_message(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe) -> None:
         """Refuse what could never be announced, while nothing is visible."""
 
-    async def _announce(
-        self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe
-    ) -> bool:
+    async def _announce(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe) -> bool:
         """Tell the queue; False if that is left to recovery."""
         if self.sqs_publisher is None:
             return True

@@ -76,8 +76,6 @@ class NativeBundle:
             native.completed()
 
 
-def started(
-    storage: _core.FolderBundles | _core.ObjectBundles, ref: dict[str, Any]
-) -> Any:
+def started(storage: _core.FolderBundles | _core.ObjectBundles, ref: dict[str, Any]) -> Any:
     """A bundle of no recipe."""
     return storage.start(ref, "default", [], call(), loop())

@@ -91,9 +91,7 @@ class Group:
 
     def skip(self, url: str, content_type: str | None, status_code: int, why: str) -> None:
         """A line in the manifest for what is not stored."""
-        self._native.skip(
-            {"url": url, "content_type": content_type, "status_code": status_code}, why
-        )
+        self._native.skip({"url": url, "content_type": content_type, "status_code": status_code}, why)
 
     async def keep(self) -> None:
         """All of them stay."""
@@ -191,9 +189,7 @@ class Opening:
             await self._stream.__aexit__(*left)
 
 
-def open_stream(
-    storage: Any, made: type[NativeStream], bundle_id: str, metadata: dict[str, Any]
-) -> Opening:
+def open_stream(storage: Any, made: type[NativeStream], bundle_id: str, metadata: dict[str, Any]) -> Opening:
     """What open_bundle returns."""
     try:
         bid = BID(bundle_id)

@@ -133,7 +133,7 @@ class BundleStorageContext:
             return
         self._completing = asyncio.get_running_loop().create_future()
         try:
-            if not getattr(self.storage, "_awaits_adds", False) is True:
+            if getattr(self.storage, "_awaits_adds", False) is not True:
                 await self._until_idle()
             await self.storage.complete_bundle_with_callbacks_hook(self.bundle_ref, self.recipe, metadata)
         except BaseException as error:

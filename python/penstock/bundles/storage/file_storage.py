@@ -153,5 +153,3 @@ class FileStorage(NativeStorage):
 
     def __repr__(self) -> str:
         return f"FileStorage({os.fspath(self.output_dir)!r})"
-
-

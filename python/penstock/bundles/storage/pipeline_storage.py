@@ -108,9 +108,7 @@ class S3StorageBundleStream(NativeStream):
         super().__init__(context, metadata)
         storage, ref = context.storage, context.bundle_ref
         self.bucket_name = storage.bucket_name
-        self.s3_key = _core.resource_key(
-            storage._layout.value, storage.prefix, str(ref.bid), ref.primary_url
-        )
+        self.s3_key = _core.resource_key(storage._layout.value, storage.prefix, str(ref.bid), ref.primary_url)
 
 
 class PipelineStorage(NativeStorage):
@@ -252,5 +250,3 @@ def _publisher_of_environment(region: str | None, endpoint_url: str | None) -> A
     if not queue_url:
         raise SqsQueueUrlRequiredError()
     return builder.SqsPublisher(queue_url=queue_url, region=_aws.region(region), endpoint_url=endpoint_url)
-
-

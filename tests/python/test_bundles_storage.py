@@ -1,0 +1,358 @@
+"""What both storages promise, from Python: in a folder, and in a bucket on each of the real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import random
+import time
+from typing import Any
+
+import penstock
+import pytest
+from bundle_places import Hooks, Publisher, chunks, recipe, ref
+from penstock.bundles import FetcherRecipe
+from penstock.bundles.exceptions import BundleConflict, BundleNotFound, StorageError
+from penstock.testing import fill
+
+
+async def complete_one(storage: Any, bid: str = "custom-one", to: FetcherRecipe | None = None) -> Any:
+    bundle_ref = ref(bid)
+    context = await storage.start_bundle(bundle_ref, to or recipe())
+    await context.add_resource("https://example.org/a.txt", "text/plain", 200, chunks(b"one ", b"two"))
+    await context.complete({"source": "test"})
+    return bundle_ref
+
+
+def test_a_bundle_becomes_visible_whole(place):
+    async def run() -> None:
+        storage = place.storage()
+        bundle_ref = ref(count=3)
+        context = await storage.start_bundle(bundle_ref, recipe())
+        assert context.state == "open"
+        await asyncio.gather(
+            context.add_resource("https://h/a?page=1", None, 200, chunks(b"1")),
+            context.add_resource("https://h/a?page=2", "x/y", 404, chunks(b"2")),
+            context.add_resource("https://h/b", None, 200, b"buffer"),
+        )
+        assert list(storage._active_bundles) == ["custom-one"]
+        assert len(context._completed_uploads) == 3
+        assert context._pending_uploads == set()
+        assert all(upload.startswith("https://h/") for upload in context._completed_uploads)
+        assert place.visible() is None
+        await context.complete({"k": [1, {"é": None}]})
+        assert context.state == "completed"
+        assert storage._active_bundles == {}
+        await context.complete({"no": "effect"})
+        assert bundle_ref.receipt is not None
+        assert bundle_ref.receipt.resources_stored == 3
+        assert bundle_ref.receipt.bytes == 8
+        with pytest.raises(BundleNotFound, match="^Bundle not found$"):
+            await context.add_resource("https://h/late", None, 200, chunks(b"x"))
+
+    asyncio.run(run())
+    found = place.visible()
+    assert sorted(found.values()) == [b"1", b"2", b"buffer"]
+    assert {line["status_code"] for line in place.manifest()} == {200, 404}
+    assert place.unfinished() == []
+
+
+def test_hooks_are_told_in_order_then_the_queue(place):
+    loader, locator, broken = Hooks(), Hooks(), Hooks(RuntimeError("hook"))
+    bundle_ref = asyncio.run(complete_one(place.storage(), to=recipe(loader, broken, locator)))
+    assert loader.told == broken.told == locator.told == ["custom-one"]
+    assert locator.keys == [bundle_ref.storage_key]
+    if place.publisher:
+        assert place.publisher.told == [("custom-one", {"source": "test"}, "fr")]
+
+
+def test_after_a_failed_announcement_only_that_is_outstanding(place):
+    if not place.publisher:
+        return  # a folder announces nothing
+    hooks = Hooks()
+    place.publisher.failures = 2
+
+    async def run() -> None:
+        storage = place.storage()
+        context = await storage.start_bundle(ref(), recipe(hooks))
+        await context.add_resource("https://h/a", None, 200, chunks(b"x"))
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="the queue is down"):
+                await context.complete({"n": 1})
+            assert context.state == "failed"
+        etag = place.bucket.server.judge.head_object(
+            Bucket=place.bucket.name, Key="out/bundles/custom-one/metadata.json"
+        )["LastModified"]
+        await context.abort("it is published, so this has no effect")
+        await context.complete({"n": 1})
+        again = place.bucket.server.judge.head_object(
+            Bucket=place.bucket.name, Key="out/bundles/custom-one/metadata.json"
+        )["LastModified"]
+        assert etag == again
+
+    asyncio.run(run())
+    assert hooks.told == ["custom-one"]
+    assert place.publisher.told == [("custom-one", {"n": 1}, "fr")]
+    assert place.visible() == {"a": b"x"}
+
+
+def test_metadata_that_is_no_json_publishes_nothing(place):
+    async def run() -> None:
+        storage = place.storage()
+        context = await storage.start_bundle(ref(), recipe())
+        with pytest.raises(penstock.Refused, match="cannot be written as JSON"):
+            await context.complete({"x": object()})
+        with pytest.raises(StorageError):
+            await context.complete({"x": float("nan")})
+        assert place.visible() is None
+        await context.complete({})
+
+    asyncio.run(run())
+    assert place.visible() == {}
+
+
+def test_a_stream_that_raises_leaves_a_note_and_its_own_exception(place):
+    async def broken() -> Any:
+        yield b"half"
+        raise KeyError("mine")
+
+    async def run() -> None:
+        context = await place.storage().start_bundle(ref(), recipe())
+        with pytest.raises(KeyError, match="mine"):
+            await context.add_resource("https://h/a", None, 200, broken())
+        await context.add_resource("https://h/b", None, 200, chunks(b"whole"))
+        await context.complete({})
+
+    asyncio.run(run())
+    assert place.visible() == {"b": b"whole"}
+    assert [("failed" in line, line["url"]) for line in place.manifest()] == [
+        (True, "https://h/a"),
+        (False, "https://h/b"),
+    ]
+
+
+def test_a_silent_stream_fails_its_add_so_that_complete_ends(place):
+    async def silent() -> Any:
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        context = await place.storage(idle_timeout=0.2).start_bundle(ref(), recipe())
+        with pytest.raises(penstock.Lost) as raised:
+            await context.add_resource("https://h/a?secret=1", None, 200, silent())
+        assert raised.value.code == "stalled"
+        assert "secret" not in str(raised.value) + raised.value.subject
+        await context.complete({})
+
+    asyncio.run(run())
+    assert place.visible() == {}
+
+
+@pytest.mark.parametrize("body_bytes", [100_000, 12_000_000])
+def test_adds_cancelled_at_random_leave_nothing_and_complete_soon(place, body_bytes):
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    data = fill(250_000)
+
+    async def slow() -> Any:
+        for _ in range(body_bytes // len(data) + 1):
+            yield data
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        context = await place.storage().start_bundle(ref(), recipe())
+        for number in range(12):
+            task = asyncio.create_task(context.add_resource(f"https://h/{number}", None, 200, slow()))
+            for _ in range(moments.randrange(40)):
+                await asyncio.sleep(0)
+            await asyncio.sleep(moments.random() * 0.05)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait_for(context.complete({}), 30)
+
+    asyncio.run(run())
+    stored = [line["name"] for line in place.manifest() if "failed" not in line]
+    assert sorted(place.visible()) == sorted(stored)
+    for _ in range(100):  # an abort of an upload goes on in the background
+        if not (left := place.unfinished()):
+            break
+        time.sleep(0.05)
+    assert left == []
+
+
+def test_cancelled_before_the_commit_a_bundle_is_failed_and_can_be_completed(place):
+    gate = asyncio.Event()
+
+    async def held() -> Any:
+        await gate.wait()
+        yield b"late"
+
+    async def run() -> None:
+        context = await place.storage().start_bundle(ref(), recipe())
+        adding = asyncio.create_task(context.add_resource("https://h/a", None, 200, held()))
+        await asyncio.sleep(0)
+        completing = asyncio.create_task(context.complete({}))
+        while context.state != "completing":
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        completing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await completing
+        assert context.state == "failed"
+        assert place.visible() is None
+        gate.set()
+        await adding
+        await context.complete({})
+
+    asyncio.run(run())
+    assert place.visible() == {"a": b"late"}
+
+
+def test_aborted_and_dropped_bundles_are_never_visible_and_free_their_id(place):
+    async def run() -> None:
+        storage = place.storage()
+        aborted = await storage.start_bundle(ref(), recipe())
+        await aborted.add_resource("https://h/a", None, 200, chunks(b"x"))
+        await aborted.abort("why not")
+        assert aborted.state == "abandoned"
+        with pytest.raises(BundleNotFound):
+            await aborted.complete({})
+        dropped = await storage.start_bundle(ref(), recipe())
+        await dropped.add_resource("https://h/a", None, 200, chunks(b"x"))
+        del dropped
+        gc.collect()
+        assert storage._active_bundles == {}
+        assert place.visible() is None
+        await complete_one(storage)
+
+    asyncio.run(run())
+    assert place.visible() == {"a.txt": b"one two"}
+    assert place.unfinished() == []
+
+
+def test_closing_a_storage_abandons_what_is_open(place):
+    async def run() -> None:
+        storage = place.storage()
+        context = await storage.start_bundle(ref(), recipe())
+        await storage.aclose()
+        with pytest.raises(BundleNotFound):
+            await context.add_resource("https://h/a", None, 200, chunks(b"x"))
+        with pytest.raises(penstock.Refused):
+            await storage.start_bundle(ref("custom-two"), recipe())
+
+    asyncio.run(run())
+    assert place.visible() is None
+
+
+def test_a_taken_id_is_a_conflict_in_the_words_people_know(place):
+    async def run() -> None:
+        storage, other = place.storage(), place.storage()
+        context = await storage.start_bundle(ref(), recipe())
+        with pytest.raises(BundleConflict, match="^Bundle custom-one already open$"):
+            await other.start_bundle(ref(), recipe())
+        await context.complete({})
+        for each in (storage, other):
+            with pytest.raises(BundleConflict, match="^Bundle custom-one already completed$"):
+                await each.start_bundle(ref(), recipe())
+
+    asyncio.run(run())
+
+
+def test_of_16_at_once_with_one_id_one_completes(place):
+    async def one(number: int) -> str:
+        try:
+            context = await place.storage().start_bundle(ref(), recipe())
+            await context.add_resource("https://h/a", None, 200, chunks(b"%d" % number))
+            await asyncio.sleep(0.05)
+            await context.complete({})
+        except penstock.Conflict:
+            return "conflict"
+        return "completed"
+
+    async def run() -> list[str]:
+        return await asyncio.gather(*(one(number) for number in range(16)))
+
+    outcomes = asyncio.run(run())
+    assert sorted(outcomes) == ["completed"] + ["conflict"] * 15
+    assert len(place.visible()) == 1
+
+
+def test_a_bundle_of_one_resource_is_written_piece_by_piece(place):
+    data = fill(3_000_000)
+
+    async def run() -> None:
+        storage = place.storage()
+        async with storage.open_bundle("one", {"url": "https://h/z.bin", "source": "s"}) as bundle:
+            for at in range(0, len(data), 70_000):
+                await bundle.write(memoryview(data)[at : at + 70_000])
+            assert bundle.get_metadata()["source"] == "s"
+            assert str(bundle.get_bundle_ref().bid) == "custom-one"
+        await bundle.close()
+        with pytest.raises(penstock.Refused):
+            await bundle.write(b"late")
+        opened = await storage.open_bundle("custom-two", {})
+        await opened.write(b"abc")
+        await storage.close_bundle(opened)
+
+    asyncio.run(run())
+    assert place.visible() == {"z.bin": data}
+    assert list(place.visible("custom-two").values()) == [b"abc"]
+
+
+def test_of_many_bundles_left_by_an_exception_none_is_visible(place):
+    count = 40
+
+    async def run() -> None:
+        storage = place.storage()
+
+        async def one(number: int) -> None:
+            async with storage.open_bundle(f"custom-{number}", {"url": "https://h/a"}) as bundle:
+                await bundle.write(b"x" * 1000)
+                if number % 2:
+                    raise ZeroDivisionError
+
+        outcomes = await asyncio.gather(*(one(n) for n in range(count)), return_exceptions=True)
+        assert sum(isinstance(outcome, ZeroDivisionError) for outcome in outcomes) == count // 2
+        assert storage._active_bundles == {}
+
+    asyncio.run(run())
+    assert [place.visible(f"custom-{n}") is not None for n in range(count)] == [
+        n % 2 == 0 for n in range(count)
+    ]
+
+
+def test_a_storage_pickles_by_what_it_was_made_of(place):
+    storage = place.storage(strict=True)
+    if place.publisher:
+        storage.sqs_publisher = Publisher()
+    copied = pickle.loads(pickle.dumps(storage))
+    assert repr(copied) == repr(storage)
+    assert copied._strict
+    asyncio.run(complete_one(copied))
+    assert place.visible() == {"a.txt": b"one two"}
+
+
+def test_strict_refuses_what_is_not_all(place):
+    async def run() -> None:
+        context = await place.storage(strict=True).start_bundle(ref(count=2), recipe())
+        await context.add_resource("https://h/a", None, 200, chunks(b"x"))
+        with pytest.raises(penstock.Refused, match="1 resources are stored, 0 failed, 2 were expected"):
+            await context.complete({})
+
+    asyncio.run(run())
+    assert place.visible() is None
+
+
+def test_a_storage_serves_many_loops(place):
+    storage = place.storage()
+    for number in range(3):
+        asyncio.run(complete_one(storage, f"custom-{number}"))
+        assert place.visible(f"custom-{number}") == {"a.txt": b"one two"}
+
+
+def test_options_that_are_none_are_refused(place):
+    for wrong in ({"pending": "maybe"}, {"callback_errors": 1}, {"publish_errors": "later"}):
+        with pytest.raises(penstock.Refused):
+            place.storage(**wrong)
