@@ -92,25 +92,32 @@ void bind_bundles(py::module_& core) {
   py::class_<bundles::FolderBundles, std::shared_ptr<bundles::FolderBundles>> folder(core, "FolderBundles",
                                                                                      plain_type());
   folder.def(py::init([](const std::string& path, const py::dict& options) {
-    return std::make_shared<bundles::FolderBundles>(path, folder_options(options));
-  }));
+               return std::make_shared<bundles::FolderBundles>(path, folder_options(options));
+             }),
+             py::arg("path"), py::arg("options"));
   bind_storage(folder);
   py::class_<bundles::ObjectBundles, std::shared_ptr<bundles::ObjectBundles>> objects(core, "ObjectBundles",
                                                                                       plain_type());
   objects.def(py::init([](const StoreHandle& store, const py::dict& options) {
-    return std::make_shared<bundles::ObjectBundles>(store.store, object_options(options));
-  }));
+                return std::make_shared<bundles::ObjectBundles>(store.store, object_options(options));
+              }),
+              py::arg("store"), py::arg("options"));
   bind_storage(objects);
 
-  core.def("resource_name", [](const std::string& url) { return text(bundles::resource_name(url)); });
-  core.def("safe_part", [](const std::string& id) { return bundles::safe_part(id); });
-  core.def("resource_key", [](const std::string& layout, const std::string& prefix, const std::string& bid,
-                              const std::string& url) {
-    const bundles::KeyLayout of = bundles::parse_layout(layout);
-    const std::string name =
-        bundles::by_basename(of) ? bundles::resource_basename(url) : bundles::resource_name(url);
-    return text(bundles::keys_of(of, prefix, bid, Clock::system()->wall()).resource(name));
-  });
+  core.def(
+      "resource_name", [](const std::string& url) { return text(bundles::resource_name(url)); },
+      py::arg("url"));
+  core.def("safe_part", [](const std::string& id) { return bundles::safe_part(id); }, py::arg("id"));
+  core.def(
+      "resource_key",
+      [](const std::string& layout, const std::string& prefix, const std::string& bid,
+         const std::string& url) {
+        const bundles::KeyLayout of = bundles::parse_layout(layout);
+        const std::string name =
+            bundles::by_basename(of) ? bundles::resource_basename(url) : bundles::resource_name(url);
+        return text(bundles::keys_of(of, prefix, bid, Clock::system()->wall()).resource(name));
+      },
+      py::arg("layout"), py::arg("prefix"), py::arg("bid"), py::arg("url"));
 }
 
 }  // namespace penstock::python

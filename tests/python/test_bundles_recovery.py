@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from bundle_places import Folder, ForeignStore, Hooks, Run, chunks, recipe, ref
@@ -103,11 +103,11 @@ def test_what_cannot_be_told_stays_and_does_not_stop_the_rest(place):
 
 def test_glob_characters_in_a_recipe_id_mean_themselves(place):
     class Scans(ForeignStore):
-        patterns: list[str] = []
+        patterns: ClassVar[list[str]] = []
 
         async def scan(self, pattern: str) -> Any:
             self.patterns.append(pattern)
-            return [key for key in self.values]
+            return list(self.values)
 
     store = Scans()
 

@@ -48,7 +48,7 @@ def test_a_bundle_becomes_visible_whole(place):
         assert bundle_ref.receipt is not None
         assert bundle_ref.receipt.resources_stored == 3
         assert bundle_ref.receipt.bytes == 8
-        with pytest.raises(BundleNotFound, match="^Bundle not found$"):
+        with pytest.raises(BundleNotFound, match=r"^Bundle not found$"):
             await context.add_resource("https://h/late", None, 200, chunks(b"x"))
 
     asyncio.run(run())
@@ -250,11 +250,11 @@ def test_a_taken_id_is_a_conflict_in_the_words_people_know(place):
     async def run() -> None:
         storage, other = place.storage(), place.storage()
         context = await storage.start_bundle(ref(), recipe())
-        with pytest.raises(BundleConflict, match="^Bundle custom-one already open$"):
+        with pytest.raises(BundleConflict, match=r"^Bundle custom-one already open$"):
             await other.start_bundle(ref(), recipe())
         await context.complete({})
         for each in (storage, other):
-            with pytest.raises(BundleConflict, match="^Bundle custom-one already completed$"):
+            with pytest.raises(BundleConflict, match=r"^Bundle custom-one already completed$"):
                 await each.start_bundle(ref(), recipe())
 
     asyncio.run(run())

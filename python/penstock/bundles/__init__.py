@@ -19,16 +19,22 @@ from penstock.bundles.core import (
     ResourceMeta,
     create_fetcher_config,
 )
+from penstock.bundles.direct import Bundle, FolderBundles, ObjectBundles, RecoveryReport, StoredResource
 
 __all__ = [
     "BID",
+    "Bundle",
     "BundleReceipt",
     "BundleRef",
     "FetchPlan",
     "FetchRunContext",
     "FetcherRecipe",
+    "FolderBundles",
+    "ObjectBundles",
+    "RecoveryReport",
     "RequestMeta",
     "ResourceMeta",
+    "StoredResource",
     "alias",
     "create_fetcher_config",
 ]
