@@ -1,6 +1,7 @@
-"""Fixtures: the real S3 servers, a bucket of one's own on each, and the scripted ones.
+"""Fixtures: the real servers, a bucket or a queue of one's own on each, and the scripted ones.
 
-`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3; without it they are started here.
+`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3 and PENSTOCK_TEST_SQS; without those they are
+started here.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
 import consumer  # noqa: E402
-import nginx  # noqa: E402  (its folder is put on the path above)
+import judges  # noqa: E402  (its folder is put on the path above)
+import nginx  # noqa: E402
 import servers  # noqa: E402
 from faults.s3 import ScriptedS3  # noqa: E402
+from queues import SqsServer, TestQueue  # noqa: E402
 
 # Nothing in the shell of whoever runs the tests may leak into them.
 for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
@@ -94,27 +97,38 @@ class Bucket:
         return [entry["UploadId"] for entry in listed.get("Uploads", [])]
 
 
-@pytest.fixture(scope="session")
-def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Server]]:
-    given = os.environ.get("PENSTOCK_TEST_S3", "").split()
-    if given:
-        yield {name: S3Server(name, url) for name, _, url in (entry.partition("=") for entry in given)}
+def running(role: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Where the judges of a role are, by name."""
+    if given := judges.running(role):
+        yield given
         return
     started: list[servers.Running] = []
     try:
-        for kind in servers.which_judges()[0]:
-            started.append(servers.start(kind, tmp_path_factory.mktemp("services")))
-        yield {server.name: S3Server(server.name, server.url) for server in started}
+        for kind in judges.of(role):
+            started.append(servers.start(kind, folder))
+        yield {server.name: server.url for server in started}
     finally:
         for server in started:
             servers.stop(server)
 
 
+@pytest.fixture(scope="session")
+def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Server]]:
+    for urls in running("s3", tmp_path_factory.mktemp("services")):
+        yield {name: S3Server(name, url) for name, url in urls.items()}
+
+
+@pytest.fixture(scope="session")
+def sqs_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SqsServer]]:
+    for urls in running("sqs", tmp_path_factory.mktemp("services")):
+        yield {name: SqsServer(name, url) for name, url in urls.items()}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "s3_server" in metafunc.fixturenames:
-        given = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
-        names = given or [kind.name for kind in servers.which_judges()[0]]
-        metafunc.parametrize("s3_server", names, indirect=True)
+    for role in judges.ROLES:
+        if f"{role}_server" in metafunc.fixturenames:
+            names = [*judges.running(role)] or [kind.name for kind in judges.of(role)]
+            metafunc.parametrize(f"{role}_server", names, indirect=True)
 
 
 @pytest.fixture
@@ -129,6 +143,24 @@ def bucket(s3_server: S3Server) -> Bucket:
     name = f"test-{uuid.uuid4().hex[:20]}"
     s3_server.judge.create_bucket(Bucket=name)
     return Bucket(s3_server, name)
+
+
+@pytest.fixture
+def sqs_server(request: pytest.FixtureRequest, sqs_servers: dict[str, SqsServer]) -> SqsServer:
+    """Each of the real servers of queues in turn."""
+    return sqs_servers[request.param]
+
+
+@pytest.fixture
+def queue(sqs_server: SqsServer) -> TestQueue:
+    """A new queue on each of the real servers in turn."""
+    return sqs_server.make_queue()
+
+
+@pytest.fixture
+def fifo(sqs_server: SqsServer) -> TestQueue:
+    """The same, that keeps order and drops repeats."""
+    return sqs_server.make_queue(fifo=True)
 
 
 @pytest.fixture
