@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, core) {
   bind_http(core);
   bind_aws(core);
   bind_s3(core);
+  bind_sqs(core);
   bind_files(core);
   bind_metrics(core);
   bind_bid(core);

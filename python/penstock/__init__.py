@@ -31,7 +31,7 @@ from penstock.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, S
 from penstock.uris import get, put, store_at
 
 if TYPE_CHECKING:
-    from penstock import aio, aws, bundles, codecs, files, testing
+    from penstock import aio, aws, bundles, codecs, files, sqs, testing
     from penstock.codecs import Gunzip
     from penstock.files import fetch
     from penstock.objects import ObjectMeta, Progress, Range, Receipt, RemoveReport
@@ -83,12 +83,13 @@ __all__ = [
     "pump",
     "put",
     "set_budget",
+    "sqs",
     "store_at",
     "testing",
 ]
 
 # Loaded when first asked for: `dataclasses` alone costs as much as all that is loaded at once.
-_LATE_MODULES = frozenset({"aio", "aws", "bundles", "codecs", "files", "testing"})
+_LATE_MODULES = frozenset({"aio", "aws", "bundles", "codecs", "files", "sqs", "testing"})
 _LATE_NAMES = {
     "Gunzip": "codecs",
     "fetch": "files",

@@ -11,6 +11,7 @@ from typing_extensions import Buffer
 
 from penstock.files import FileResult
 from penstock.objects import ObjectMeta, Progress, Receipt, RemoveReport
+from penstock.sqs import BatchReport, DeleteReport, Received, Sent
 
 __version__: str
 
@@ -227,6 +228,50 @@ class S3Store(Store):
     def abort_upload(self, key: str, upload_id: str, call: Call, loop: None = None) -> None: ...
     @overload
     def abort_upload(self, key: str, upload_id: str, call: Call, loop: AbstractEventLoop) -> Future[None]: ...
+
+# Body, attributes (name, type, value), delay, group and deduplication id; text as its UTF-8.
+_Message = tuple[bytes, list[tuple[bytes, bytes, bytes]], float | None, bytes, bytes]
+
+class Queue:
+    def __init__(self, options: _Options) -> None: ...
+    @property
+    def fifo(self) -> bool: ...
+    @overload
+    def send(self, message: _Message, call: Call, loop: None = None) -> Sent: ...
+    @overload
+    def send(self, message: _Message, call: Call, loop: AbstractEventLoop) -> Future[Sent]: ...
+    @overload
+    def send_many(self, messages: list[_Message], call: Call, loop: None = None) -> BatchReport: ...
+    @overload
+    def send_many(
+        self, messages: list[_Message], call: Call, loop: AbstractEventLoop
+    ) -> Future[BatchReport]: ...
+    @overload
+    def receive(
+        self, max: int, wait: float, visibility: float | None, call: Call, loop: None = None
+    ) -> list[Received]: ...
+    @overload
+    def receive(
+        self, max: int, wait: float, visibility: float | None, call: Call, loop: AbstractEventLoop
+    ) -> Future[list[Received]]: ...
+    @overload
+    def delete(self, receipt_handle: str, call: Call, loop: None = None) -> None: ...
+    @overload
+    def delete(self, receipt_handle: str, call: Call, loop: AbstractEventLoop) -> Future[None]: ...
+    @overload
+    def delete_many(self, receipt_handles: list[str], call: Call, loop: None = None) -> DeleteReport: ...
+    @overload
+    def delete_many(
+        self, receipt_handles: list[str], call: Call, loop: AbstractEventLoop
+    ) -> Future[DeleteReport]: ...
+    @overload
+    def change_visibility(
+        self, receipt_handle: str, visibility: float, call: Call, loop: None = None
+    ) -> None: ...
+    @overload
+    def change_visibility(
+        self, receipt_handle: str, visibility: float, call: Call, loop: AbstractEventLoop
+    ) -> Future[None]: ...
 
 class Client:
     def __init__(self, options: _Options) -> None: ...

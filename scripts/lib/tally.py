@@ -5,7 +5,6 @@ usage: tally.py REPORTS_FOLDER   exit status 1 when anything failed
 
 from __future__ import annotations
 
-import os
 import sys
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from textwrap import indent
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/services"))
-import servers
+import judges
 
 GROUPS = {"python": "Python", "asan": "C++ under ASan+UBSan", "tsan": "C++ under TSan"}
 TOLD_CASES = 5
@@ -65,14 +64,22 @@ def failures(file: Path) -> list[str]:
     return told
 
 
-def judges() -> str:
-    found = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
-    named = [f"{name} {servers.KINDS[name].version}".strip() for name in found]
-    missing = [kind.name for kind in servers.JUDGES if kind.name not in found]
-    ran = ", ".join([*named, f"botocore {version('botocore')}"])
-    if not missing:
-        return f"judges: {ran}; none missing"
-    return f"judges: {ran}; MISSING: {', '.join(missing)} (they need Go to be built)"
+def who_judged() -> str:
+    """Per role those that ran, with their versions, and whoever should have."""
+    found = {role: judges.running(role) for role in judges.ROLES}
+    ran = [
+        f"{role} by " + ", ".join(f"{name} {judges.KINDS[name].version}" for name in names)
+        for role, names in found.items()
+        if names
+    ]
+    ran.append(f"signatures by botocore {version('botocore')}")
+    absent = [
+        f"{kind.name} ({kind.needs})"
+        for role, kinds in judges.ROLES.items()
+        for kind in kinds
+        if kind.name not in found[role]
+    ]
+    return f"judges: {'; '.join(ran)}; " + (f"MISSING: {', '.join(absent)}" if absent else "none missing")
 
 
 def main(reports: Path) -> int:
@@ -84,7 +91,7 @@ def main(reports: Path) -> int:
     for key in ("asan", "tsan"):  # pytest has told its own
         told = failures(reports / f"{key}.xml")
         print(*told[:TOLD_CASES], sep="\n", end="\n" if told else "")
-    print(judges())
+    print(who_judged())
     failed = sum(count.failed for count in counts.values())
     print(f"{sum(count.passed for count in counts.values())} passed, {failed} failed")
     return 1 if failed else 0

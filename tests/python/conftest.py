@@ -1,6 +1,7 @@
-"""Fixtures: the real S3 servers, a bucket of one's own on each, and the scripted ones.
+"""Fixtures: the real servers, a bucket or a queue of one's own on each, and the scripted ones.
 
-`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3; without it they are started here.
+`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3 and PENSTOCK_TEST_SQS; without those they are
+started here.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
 import bundle_places  # noqa: E402
 import consumer  # noqa: E402
-import nginx  # noqa: E402  (its folder is put on the path above)
+import judges  # noqa: E402  (its folder is put on the path above)
+import nginx  # noqa: E402
 import servers  # noqa: E402
 from faults.s3 import ScriptedS3  # noqa: E402
+from queues import SqsServer, TestQueue  # noqa: E402
 
 # Nothing in the shell of whoever runs the tests may leak into them.
 for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
@@ -95,30 +98,41 @@ class Bucket:
         return [entry["UploadId"] for entry in listed.get("Uploads", [])]
 
 
-@pytest.fixture(scope="session")
-def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Server]]:
-    given = os.environ.get("PENSTOCK_TEST_S3", "").split()
-    if given:
-        yield {name: S3Server(name, url) for name, _, url in (entry.partition("=") for entry in given)}
+def running(role: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Where the judges of a role are, by name."""
+    if given := judges.running(role):
+        yield given
         return
     started: list[servers.Running] = []
     try:
-        for kind in servers.which_judges()[0]:
-            started.append(servers.start(kind, tmp_path_factory.mktemp("services")))
-        yield {server.name: S3Server(server.name, server.url) for server in started}
+        for kind in judges.of(role):
+            started.append(servers.start(kind, folder))
+        yield {server.name: server.url for server in started}
     finally:
         for server in started:
             servers.stop(server)
 
 
-def _server_names() -> list[str]:
-    given = [entry.partition("=")[0] for entry in os.environ.get("PENSTOCK_TEST_S3", "").split()]
-    return given or [kind.name for kind in servers.which_judges()[0]]
+@pytest.fixture(scope="session")
+def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S3Server]]:
+    for urls in running("s3", tmp_path_factory.mktemp("services")):
+        yield {name: S3Server(name, url) for name, url in urls.items()}
+
+
+@pytest.fixture(scope="session")
+def sqs_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SqsServer]]:
+    for urls in running("sqs", tmp_path_factory.mktemp("services")):
+        yield {name: SqsServer(name, url) for name, url in urls.items()}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "s3_server" in metafunc.fixturenames:
-        metafunc.parametrize("s3_server", _server_names(), indirect=True)
+    for role in judges.ROLES:
+        if f"{role}_server" in metafunc.fixturenames:
+            metafunc.parametrize(f"{role}_server", _names(role), indirect=True)
+
+
+def _names(role: str) -> list[str]:
+    return [*judges.running(role)] or [kind.name for kind in judges.of(role)]
 
 
 @pytest.fixture
@@ -139,7 +153,7 @@ def _new_bucket(server: S3Server) -> Bucket:
     return Bucket(server, name)
 
 
-@pytest.fixture(params=["file", *_server_names()])
+@pytest.fixture(params=["file", *_names("s3")])
 def place(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -150,6 +164,24 @@ def place(
     if request.param == "file":
         return bundle_places.Folder(tmp_path / "out")
     return bundle_places.S3(_new_bucket(s3_servers[request.param]), monkeypatch)
+
+
+@pytest.fixture
+def sqs_server(request: pytest.FixtureRequest, sqs_servers: dict[str, SqsServer]) -> SqsServer:
+    """Each of the real servers of queues in turn."""
+    return sqs_servers[request.param]
+
+
+@pytest.fixture
+def queue(sqs_server: SqsServer) -> TestQueue:
+    """A new queue on each of the real servers in turn."""
+    return sqs_server.make_queue()
+
+
+@pytest.fixture
+def fifo(sqs_server: SqsServer) -> TestQueue:
+    """The same, that keeps order and drops repeats."""
+    return sqs_server.make_queue(fifo=True)
 
 
 @pytest.fixture

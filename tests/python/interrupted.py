@@ -134,6 +134,13 @@ def uploading(operation: str, size: int) -> Iterator[tuple[Call, Reached]]:
         yield lambda: store.put("k", bytes(size)), more(lambda: server.operations.count(operation))
 
 
+@contextlib.contextmanager
+def polling() -> Iterator[tuple[Call, Reached]]:
+    with Wire(lambda _: Answer(**vars(SILENT))) as server, penstock.Client() as client:
+        queue = penstock.sqs.Queue(f"{server.url}/1/q", **KEYS, client=client)
+        yield queue.receive, more(lambda: len(server.requests))
+
+
 KEYS = {"access_key_id": "testkey", "secret_access_key": "testsecret123"}
 
 
@@ -157,6 +164,7 @@ STATES: dict[str, State] = {
     "body": body,
     "slot": slot,
     "backoff": backoff,
+    "poll": polling,
     "put": lambda: uploading("PutObject", 2**20),
     "part": lambda: uploading("UploadPart", 12 * 2**20),
     "publish": lambda: uploading("CompleteUpload", 12 * 2**20),

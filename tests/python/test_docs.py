@@ -11,6 +11,7 @@ from pathlib import Path
 import penstock
 import pytest
 from local_origin import Origin
+from queues import KEYS, SqsServer
 
 MODULES = sorted(
     name for _, name, _ in pkgutil.walk_packages(penstock.__path__, "penstock.") if not name.endswith("_core")
@@ -23,10 +24,20 @@ def origin() -> Iterator[Origin]:
         yield made
 
 
+@pytest.fixture
+def queue_url(sqs_servers: dict[str, SqsServer], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new queue, and the keys to it in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["secret_access_key"])
+    return next(iter(sqs_servers.values())).make_queue().url
+
+
 @pytest.mark.parametrize("name", ["penstock", *MODULES])
-def test_its_examples_run(name: str, origin: Origin, tmp_path: Path) -> None:
+def test_its_examples_run(name: str, origin: Origin, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     module = importlib.import_module(name)
     names = {"penstock": penstock, "server": origin, "folder": tmp_path}
+    if name.endswith(".sqs"):
+        names["queue_url"] = request.getfixturevalue("queue_url")
     result = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
 

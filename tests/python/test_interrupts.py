@@ -52,7 +52,7 @@ def as_promised(seconds: list[float]) -> bool:
     return len(seconds) == ROUNDS and promised
 
 
-@pytest.mark.parametrize("state", ["headers", "body", "slot", "backoff", "put", "part", "publish"])
+@pytest.mark.parametrize("state", ["headers", "body", "slot", "backoff", "poll", "put", "part", "publish"])
 def test_ctrl_c_is_heard_within_200_ms_in(state: str) -> None:
     assert as_promised(latencies(state))
 

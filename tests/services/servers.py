@@ -1,7 +1,8 @@
-"""The real S3 servers that judge penstock: how each is installed, started, found well, and stopped.
+"""A real server that judges penstock: what a kind of them is, and how one is started, found well, and stopped.
 
 Standard library only: `scripts/services` runs it before there is a virtual environment. Every server listens
 on 127.0.0.1 on a free port, keeps its data in a folder of its own, and is stopped by its own process id.
+Which kinds there are: `judges.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,117 +47,35 @@ class Running:
     folder: str
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(ABC):
+    """A kind of server: how its program comes to this machine, and what starts one."""
+
     name: str
-    health: str
-    command: Callable[[str, Path], list[str]]  # (address, data folder) -> arguments
-    environment: dict[str, str]
-    module: str = ""  # Go package; "": a Python program
-    version: str = ""
+    version: str
+    health: str  # a path that answers 2xx once it serves
+    environment: Mapping[str, str] = {}
+    needs: str  # said where it is missing
 
     @property
-    def binary(self) -> Path:
-        return HOME / "bin" / f"{self.name}-{self.version}"
+    @abstractmethod
+    def installed(self) -> bool: ...
 
     @property
-    def installed(self) -> bool:
-        return self.binary.exists() if self.module else (ROOT / ".venv/bin/moto_server").exists()
+    @abstractmethod
+    def possible(self) -> bool:
+        """Whether this machine has what installing and running it takes."""
 
+    @abstractmethod
+    def install(self) -> None:
+        """Puts the program in place, whole or not at all."""
 
-def _versitygw(address: str, folder: Path) -> list[str]:
-    # Without --keep-alive it closes after every request; without --iam-dir an unknown key is a 404.
-    for part in ("iam", "root"):
-        (folder / part).mkdir()
-    return [
-        *(str(VERSITYGW.binary), "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", address),
-        *("--keep-alive", "--quiet", "--health", "/health", "--iam-dir", str(folder / "iam")),
-        *("posix", str(folder / "root")),
-    ]
+    @abstractmethod
+    def command(self, address: str, folder: Path) -> list[str]:
+        """What starts one on `address` with its data in `folder`, which is new and its own."""
 
-
-def _minio(address: str, folder: Path) -> list[str]:
-    return [str(MINIO.binary), "server", "--quiet", "--address", address, str(folder / "data")]
-
-
-def _moto(address: str, folder: Path) -> list[str]:
-    host, port = address.split(":")
-    return [str(ROOT / ".venv/bin/moto_server"), "-H", host, "-p", port]
-
-
-VERSITYGW = Kind(
-    "versitygw", "/health", _versitygw, {}, "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"
-)
-MINIO = Kind(
-    "minio",
-    "/minio/health/ready",
-    _minio,
-    {
-        **{"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_REGION": REGION},
-        **{"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},
-    },
-    "github.com/minio/minio",
-    "v0.0.0-20260212201848-7aac2a2c5b7c",  # the newest version that Go can build by its name
-)
-MOTO = Kind("moto", "/moto-api/", _moto, {})
-JUDGES = (VERSITYGW, MINIO)
-KINDS = {kind.name: kind for kind in (*JUDGES, MOTO)}
-
-
-# --- Installing ---
-
-
-def install(kind: Kind) -> str:
-    """Puts the server's program in place and returns what was done."""
-    if kind.installed:
-        return "is installed"
-    if not kind.module:
-        return _install_moto()
-    go = shutil.which("go")
-    if not go:
-        raise ServiceError(f"{kind.name} needs Go to be built, and there is no go on this machine.")
-    kind.binary.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=kind.binary.parent) as build:
-        built = _copy_of_same_version(kind, go, Path(build)) or _build(kind, go, Path(build))
-        built.rename(kind.binary)
-    return f"installed {kind.version}"
-
-
-def _copy_of_same_version(kind: Kind, go: str, folder: Path) -> Path | None:
-    """A copy of the program `go install` left behind, if its own record proves it is exactly this version."""
-    gopath = subprocess.run([go, "env", "GOPATH"], capture_output=True, text=True, check=True).stdout.strip()
-    found = Path(gopath.split(os.pathsep)[0]) / "bin" / kind.name
-    if not found.exists():
-        return None
-    record = subprocess.run([go, "version", "-m", str(found)], capture_output=True, text=True).stdout.split()
-    # "path PACKAGE mod MODULE VERSION HASH": the main module's line follows the package's.
-    proof = next((record[i : i + 5] for i, word in enumerate(record) if word == "path"), [])
-    if len(proof) < 5 or proof[1] != kind.module or proof[4] != kind.version:
-        return None
-    return Path(shutil.copy2(found, folder / kind.name))
-
-
-def _build(kind: Kind, go: str, folder: Path) -> Path:
-    result = subprocess.run(
-        [go, "install", f"{kind.module}@{kind.version}"],
-        env={**os.environ, "GOBIN": str(folder), "GOFLAGS": "-buildvcs=false"},
-        capture_output=True,
-        text=True,
-    )
-    if result.returncode:
-        raise ServiceError(f"go install {kind.module}@{kind.version} failed:\n{result.stderr[-2000:]}")
-    return folder / kind.name
-
-
-def _install_moto() -> str:
-    requirements = ROOT / "scripts/requirements-moto.txt"
-    pip = [str(ROOT / ".venv/bin/python"), "-m", "pip", "install", "-q", "-r", str(requirements)]
-    if subprocess.run(pip).returncode:
-        raise ServiceError("pip could not install moto (scripts/requirements-moto.txt).")
-    return "installed"
-
-
-# --- Starting and stopping ---
+    @property
+    def available(self) -> bool:
+        return self.installed or self.possible
 
 
 def free_port() -> int:
@@ -249,12 +169,3 @@ def _born(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] == "Z" else int(fields[19])
-
-
-def which_judges() -> tuple[list[Kind], list[Kind]]:
-    """The servers this machine can be judged by, and those it must do without."""
-    if shutil.which("go"):
-        return list(JUDGES), []
-    present = [kind for kind in JUDGES if kind.installed]
-    missing = [kind for kind in JUDGES if not kind.installed]
-    return (present or [MOTO]), missing

@@ -4,29 +4,12 @@
 #include <cstring>
 #include <stdexcept>
 
-#include <openssl/rand.h>
-
+#include "penstock/base/uuid.h"
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/put_object.h"
 
 namespace penstock::s3 {
 namespace {
-
-// A random UUID, version 4.
-std::string new_token() {
-  unsigned char raw[16];
-  if (RAND_bytes(raw, sizeof raw) != 1) throw Error{Kind::lost, "the system gave no random bytes"};
-  raw[6] = static_cast<unsigned char>((raw[6] & 0x0F) | 0x40);
-  raw[8] = static_cast<unsigned char>((raw[8] & 0x3F) | 0x80);
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string token;
-  for (std::size_t i = 0; i < sizeof raw; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) token += '-';
-    token += kHex[raw[i] >> 4];
-    token += kHex[raw[i] & 15];
-  }
-  return token;
-}
 
 // Borrowed bytes that say when nobody refers to them any more.
 class SlicePart final : public http::Payload {
@@ -88,7 +71,7 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
       checksum_(client_->write_checksum()),
       begun_(client_->http().clock().now()) {
   identity_.key = key_;
-  if (writes_token(*client_, options_)) identity_.token = new_token();
+  if (writes_token(*client_, options_)) identity_.token = random_uuid();
   identity_.begun = client_->server_now();
   attributes_ = attribute_headers(options_, row_, identity_.token);
   const bool one_request = !options_.length || *options_.length <= plan_.size_of(1);

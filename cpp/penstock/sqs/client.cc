@@ -10,6 +10,7 @@
 #include "penstock/base/json.h"
 #include "penstock/base/redact.h"
 #include "penstock/base/utf8.h"
+#include "penstock/base/uuid.h"
 #include "penstock/http/url.h"
 
 namespace penstock::sqs {
@@ -21,15 +22,22 @@ constexpr std::uint64_t kMaxBytes = 1_MiB;
 constexpr std::size_t kMaxAnswerBytes = 64_MiB;  // 10 messages of 1 MiB, each byte escaped to six
 constexpr std::size_t kMaxDepth = 16;
 constexpr std::chrono::seconds kMaxWait{20}, kMaxVisibility{43'200};
+constexpr int kConnectionsPerHost = 64;  // each long poll holds one
+// AWS drops an idle connection after about 5 s.
+constexpr std::chrono::seconds kIdleConnection{4};
 
 Error refused(std::string message) {
   return {Kind::refused, std::move(message), {.doing = "ask a queue"}};
 }
 
+bool is_aws_host(std::string_view host) {
+  return host.find(".amazonaws.com") != host.npos || host.ends_with(".api.aws");
+}
+
 // Of a host such as sqs.eu-west-2.amazonaws.com or eu-west-2.queue.amazonaws.com: the label that reads like a
 // region, two letters, words and a digit. "" without one.
 std::string region_in(std::string_view host) {
-  if (host.find(".amazonaws.com") == host.npos && !host.ends_with(".api.aws")) return {};
+  if (!is_aws_host(host)) return {};
   for (std::size_t at = 0; at < host.size();) {
     const std::size_t end = std::min(host.find('.', at), host.size());
     const std::string_view label = host.substr(at, end - at);
@@ -40,6 +48,17 @@ std::string region_in(std::string_view host) {
   return host == "queue.amazonaws.com" ? "us-east-1" : "";
 }
 
+// Where the requests of a queue go: the service's own address, behind a path or not.
+http::Url service_url(const std::string& endpoint, const http::Url& queue) {
+  http::Url url = endpoint.empty() ? queue : http::Url::parse(endpoint);
+  if (url.has_userinfo || !url.query.empty())
+    throw refused("the endpoint " + url.display() +
+                  " must be a plain http or https URL, without user and query; give credentials");
+  if (endpoint.empty()) url.path = "/";
+  if (!url.path.ends_with('/')) url.path += '/';
+  return url;
+}
+
 aws::ChainInputs chain_inputs(const Config& config) {
   aws::ChainInputs inputs = config.credentials ? *config.credentials : aws::ChainInputs::from_process();
   if (!config.region.empty()) inputs.region_hint = config.region;
@@ -48,10 +67,16 @@ aws::ChainInputs chain_inputs(const Config& config) {
 
 json parsed(const http::Response& response) {
   if (response.body.empty()) return json::object();
-  json answer = parse_json(response.body, kMaxDepth, kMaxAnswerBytes);
-  if (!answer.is_object())
-    throw Error{Kind::corrupt, "a queue's answer is no object", {.status = response.status}};
-  return answer;
+  std::string wrong = "it is no object";
+  try {
+    json answer = parse_json(response.body, kMaxDepth, kMaxAnswerBytes);
+    if (answer.is_object()) return answer;
+  } catch (const Error& error) {
+    wrong = error.message();
+  }
+  throw Error{Kind::corrupt,
+              "the answer is not one of a queue: " + wrong + "; see whether the endpoint is right",
+              {.status = response.status}};
 }
 
 void check_handle(const std::string& handle) {
@@ -63,7 +88,9 @@ void check_handle(const std::string& handle) {
 
 Client::Client(Config config) : config_(std::move(config)) {
   const http::Url queue = http::Url::parse(config_.queue_url);
-  if (queue.has_userinfo) throw refused("a queue's URL with user or password in it; give credentials");
+  if (queue.has_userinfo || !queue.query.empty())
+    throw refused("a queue's URL with user, password or query in it; give credentials: " + queue.display());
+  if (!is_utf8(config_.queue_url)) throw refused("a queue's URL that is no UTF-8");
   if (queue.path == "/") throw refused("a queue's URL ends in the queue's name: " + queue.display());
   if (config_.max_message_bytes < 1 || config_.max_message_bytes > kMaxBytes)
     throw refused(fmt::format("max_message_bytes is 1 to {}", kMaxBytes));
@@ -71,7 +98,9 @@ Client::Client(Config config) : config_(std::move(config)) {
   if (config_.region.empty()) config_.region = region_in(queue.host);
   const aws::ChainInputs inputs = chain_inputs(config_);
   const std::string endpoint = config_.endpoint.empty() ? aws::endpoint_for(inputs, "sqs") : config_.endpoint;
-  url_ = (endpoint.empty() ? queue : http::Url::parse(endpoint)).origin() + "/";
+  const http::Url service = service_url(endpoint, queue);
+  url_ = service.text();
+  is_aws_ = is_aws_host(service.host);
   if (config_.region.empty()) config_.region = aws::region_for(inputs);
   http_ = config_.client ? config_.client : http::Client::process_default();
   credentials_ = aws::credentials_for(inputs, http_);
@@ -92,6 +121,8 @@ json Client::ask(const char* operation, json arguments, const Call& call, std::c
   options.idempotent = true;  // better twice than not at all: the queue promises no more itself
   options.max_body_bytes = kMaxAnswerBytes;
   options.first_byte = http_->options().first_byte + answer_after;
+  options.connections_per_host = kConnectionsPerHost;
+  if (is_aws_) options.idle_connection = kIdleConnection;
   try {
     return parsed(http_->send(std::move(request), std::move(options)));
   } catch (Error& error) {
@@ -130,6 +161,9 @@ std::vector<Received> Client::receive(const ReceiveOptions& options, const Call&
       throw refused("a message is hidden for 0 to 43,200 seconds");
     arguments["VisibilityTimeout"] = options.visibility->count();
   }
+  // By this id a repeat after a lost answer gets the same messages, which else were hidden and held up their
+  // groups.
+  if (fifo_) arguments["ReceiveRequestAttemptId"] = random_uuid();
   const json answer = ask("ReceiveMessage", std::move(arguments), call, options.wait);
   std::vector<Received> all;
   if (const auto found = answer.find("Messages"); found != answer.end() && found->is_array())

@@ -3,10 +3,11 @@
 // Life:     made without I/O; credentials are loaded by the first request.
 // Threads:  shared freely.
 // Memory:   of what goes one request, at most 1 MiB and its JSON; of what comes up to 64 MiB, ten escaped
-// messages. Failure:  Error(refused) before any I/O for what no queue takes; Error(missing,
-// QueueDoesNotExist);
+//           messages.
+// Failure:  Error(refused) before any I/O for what no queue takes; Error(missing, QueueDoesNotExist);
 //           Error(corrupt) if what arrived is not what was sent. A request whose answer is lost is repeated:
-//           a FIFO queue drops the repeat, a standard one may have the message twice.
+//           a FIFO queue drops the repeat of a message and gives the same messages again; a standard one may
+//           have the message twice, and hides what it gave until its visibility timeout is over.
 // Source:   "Amazon SQS API Reference", AWS JSON 1.0.
 #pragma once
 
@@ -29,10 +30,10 @@ namespace penstock::sqs {
 struct Config {
   std::string queue_url{};  // as the service names it; FIFO if it ends in .fifo
   std::string region{};     // "": of the URL's host, AWS_REGION, the profile's, us-east-1
-  std::string
-      endpoint{};  // "": AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the profile's, the queue URL's own origin
-  // Of a message with its attributes, and of a batch. A queue may be set lower; older emulators stop at 256
-  // KiB.
+  // "": AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the profile's, the queue URL's own origin.
+  std::string endpoint{};
+  // Of a message with its attributes, and of a batch. A queue may be set lower; older emulators stop at
+  // 256 KiB.
   std::uint64_t max_message_bytes = 1_MiB;
   std::optional<aws::ChainInputs> credentials{};  // unset: the process's chain
   std::shared_ptr<http::Client> client{};         // null: the process default
@@ -46,7 +47,7 @@ struct ReceiveOptions {
 
 class Client {
  public:
-  // Throws Error(refused) for a URL that is none, and limits out of range.
+  // Throws Error(refused) for a URL that is none or holds a password, and limits out of range.
   explicit Client(Config config);
 
   Sent send(const Message& message, const Call& call = {});
@@ -69,7 +70,7 @@ class Client {
 
   Config config_;
   std::string url_;  // where requests go
-  bool fifo_;
+  bool fifo_, is_aws_;
   std::shared_ptr<http::Client> http_;
   std::shared_ptr<aws::CredentialCache> credentials_;
 };

@@ -4,7 +4,7 @@ Native work runs on worker threads and completes futures of the running loop, on
 task stops its job within 200 ms; if publishing had begun, the CancelledError's ``__cause__`` is InDoubt.
 """
 
-from penstock.aio import codecs, files
+from penstock.aio import codecs, files, sqs
 from penstock.aio.client import Client
 from penstock.aio.codecs import Gunzip
 from penstock.aio.files import fetch
@@ -35,5 +35,6 @@ __all__ = [
     "get",
     "pump",
     "put",
+    "sqs",
     "store_at",
 ]

@@ -119,6 +119,14 @@ TEST_F(SqsClientTest, the_environment_names_another_endpoint) {
   EXPECT_EQ(Client{config}.send({.body = "x"}).id, "m1");
 }
 
+TEST_F(SqsClientTest, the_path_of_an_endpoint_is_kept) {
+  server.on("/queues/", respond(200, {}, json{{"MessageId", "m1"}}.dump()));
+  for (const char* path : {"/queues", "/queues/"}) {
+    auto queue = client({.queue_url = server.url("/queues/123/q"), .endpoint = server.url(path)});
+    EXPECT_EQ(queue.send({.body = "x"}).id, "m1") << path;
+  }
+}
+
 TEST_F(SqsClientTest, another_body_than_was_sent_is_corrupt) {
   server.on("/", respond(200, {}, json{{"MessageId", "m1"}, {"MD5OfMessageBody", md5("other")}}.dump()));
   EXPECT_EQ(error_of([&] { client().send({.body = "hello"}); }).kind(), Kind::corrupt);
@@ -231,6 +239,20 @@ TEST_F(SqsClientTest, messages_are_received_hidden_and_deleted) {
   EXPECT_EQ(asked().at(3), (json{{"QueueUrl", server.url("/123/queue")}, {"ReceiptHandle", "h"}}));
 }
 
+TEST_F(SqsClientTest, a_fifo_queue_gives_the_same_messages_after_a_lost_answer) {
+  server.on("/", {script().read_body().reset(), respond(200, {}, "{}"), respond(200, {}, "{}")});
+  auto queue = client({.queue_url = server.url("/1/q.fifo")});
+  queue.receive({.wait = std::chrono::seconds{0}});
+  queue.receive({.wait = std::chrono::seconds{0}});
+  client().receive({.wait = std::chrono::seconds{0}});
+  const auto requests = asked();
+  ASSERT_EQ(requests.size(), 4u);
+  const auto id = requests.at(0).at("ReceiveRequestAttemptId");
+  EXPECT_EQ(requests.at(1).at("ReceiveRequestAttemptId"), id);
+  EXPECT_NE(requests.at(2).at("ReceiveRequestAttemptId"), id);
+  EXPECT_FALSE(requests.at(3).contains("ReceiveRequestAttemptId"));
+}
+
 TEST_F(SqsClientTest, many_are_deleted_in_batches) {
   batches([](int, const json& entry) -> std::optional<json> {
     if (entry["ReceiptHandle"] == "old")
@@ -259,6 +281,10 @@ TEST_F(SqsClientTest, what_is_out_of_range_is_refused_without_asking) {
       [&] { client({.queue_url = "not a url"}); },
       [&] { client({.queue_url = server.url("/")}); },
       [&] { client({.queue_url = "http://user:password@127.0.0.1/1/q"}); },
+      [&] { client({.queue_url = server.url("/1/q?key=secret")}); },
+      [&] { client({.queue_url = server.url("/1/\xff")}); },
+      [&] { client({.endpoint = "http://user:password@127.0.0.1"}); },
+      [&] { client({.endpoint = "http://127.0.0.1/?key=secret"}); },
       [&] { queue.delete_message("\xff"); },
       [&] { client({.max_message_bytes = 0}); },
       [&] { client({.max_message_bytes = 2 << 20}); }};
