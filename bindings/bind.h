@@ -7,6 +7,7 @@
 
 #include "penstock/files/metrics.h"
 #include "penstock/http/client.h"
+#include "penstock/sqs/client.h"
 #include "penstock/store/object_store.h"
 
 namespace penstock::python {
@@ -41,6 +42,11 @@ void forget_file_metrics();  // in a forked child: what the parent did is the pa
 // An ObjectStore as Python holds it.
 struct StoreHandle {
   std::shared_ptr<store::ObjectStore> store;
+};
+
+// A queue as Python holds it.
+struct Queue {
+  std::shared_ptr<sqs::Client> client;
 };
 
 }  // namespace penstock::python

@@ -17,10 +17,6 @@ using AttributeParts = std::tuple<std::string, std::string, std::string>;  // na
 using MessageParts = std::tuple<std::string, std::vector<AttributeParts>, std::optional<double>, std::string,
                                 std::string>;  // body, attributes, delay, group_id, dedup_id
 
-struct Queue {
-  std::shared_ptr<sqs::Client> client;
-};
-
 // Named here so that perform() finds their to_python().
 struct Sent {
   sqs::Sent sent;

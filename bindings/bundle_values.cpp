@@ -5,6 +5,7 @@
 #include "penstock/base/json.h"
 #include "penstock/bundles/documents.h"
 
+#include "bind.h"
 #include "convert.h"
 #include "runtime.h"
 
@@ -108,6 +109,8 @@ bundles::Services services_from(const py::dict& options) {
   services.publish_errors = one_of<PublishErrors>(
       options, "publish_errors", {{"raise", PublishErrors::raise}, {"defer", PublishErrors::defer}});
   set(options, "pending_without_callbacks", services.pending_without_callbacks);
+  if (options.contains("queue"))
+    services.notifier = std::make_shared<bundles::SqsNotifier>(options["queue"].cast<Queue&>().client);
   services.log = Runtime::instance().log_sink();
   return services;
 }

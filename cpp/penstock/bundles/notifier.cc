@@ -1,5 +1,6 @@
 #include "penstock/bundles/notifier.h"
 
+#include <algorithm>
 #include <string>
 
 #include "penstock/bundles/names.h"
@@ -7,7 +8,15 @@
 namespace penstock::bundles {
 namespace {
 
-constexpr std::size_t kMaxDedupBytes = 128;
+constexpr std::size_t kMaxIdBytes = 128;
+
+// What SQS takes as the id of a group or of a message: printable ASCII without spaces; of all else its
+// digest.
+std::string fifo_id(const std::string& text) {
+  const bool taken = text.size() <= kMaxIdBytes &&
+                     std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return taken ? text : sha256_hex(text);
+}
 
 }  // namespace
 
@@ -20,9 +29,8 @@ sqs::Message SqsNotifier::message(const Sealed& sealed, std::string_view recipe_
   attribute("recipe_id", recipe_id);
   attribute("completion_timestamp", sealed.receipt.completed_at);
   if (queue_->fifo()) {
-    message.group_id = recipe_id.empty() ? "default" : std::string{recipe_id};
-    if (dedup_id_)
-      message.dedup_id = sealed.ref.bid.size() > kMaxDedupBytes ? sha256_hex(sealed.ref.bid) : sealed.ref.bid;
+    message.group_id = recipe_id.empty() ? "default" : fifo_id(std::string{recipe_id});
+    if (dedup_id_) message.dedup_id = fifo_id(sealed.ref.bid);
   }
   return message;
 }

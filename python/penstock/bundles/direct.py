@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from penstock.sqs import Queue
     from penstock.units import Span
 
     OnComplete = Callable[[BundleRef], object]
@@ -203,6 +204,7 @@ class FolderBundles(Bundles):
         create: Make it if it is not there.
         abandoned: What is finished of a bundle that never completes: ``quarantine`` for 7 days, or ``discard``.
         strict: finish() is Refused if an add failed, or ``resources_count`` is not what is stored.
+        queue: Told of each bundle once it is visible: up to 4 tries within 30 s, and again by recover().
     """
 
     def __init__(
@@ -212,10 +214,10 @@ class FolderBundles(Bundles):
         create: bool = True,
         abandoned: Literal["quarantine", "discard"] = "quarantine",
         strict: bool = False,
+        queue: Queue | None = None,
     ) -> None:
-        self._native = _core.FolderBundles(
-            fspath(path), {"create": create, "abandoned": abandoned, "strict": strict}
-        )
+        options = {"create": create, "abandoned": abandoned, "strict": strict}
+        self._native = _core.FolderBundles(fspath(path), _with_queue(options, queue))
 
 
 class ObjectBundles(Bundles):
@@ -226,6 +228,7 @@ class ObjectBundles(Bundles):
         prefix: Of every key.
         layout: ``doc fetcher fetcher-legacy manifest``.
         strict: As of FolderBundles.
+        queue: As of FolderBundles.
 
     >>> store = penstock.MemoryStore()
     >>> with penstock.bundles.ObjectBundles(store).start(penstock.bundles.BundleRef("u", 1)) as bundle:
@@ -235,10 +238,21 @@ class ObjectBundles(Bundles):
     1
     """
 
-    def __init__(self, store: Any, *, prefix: str = "", layout: str = "doc", strict: bool = False) -> None:
-        self._native = _core.ObjectBundles(
-            native_store(store), {"prefix": prefix, "layout": layout, "strict": strict}
-        )
+    def __init__(
+        self,
+        store: Any,
+        *,
+        prefix: str = "",
+        layout: str = "doc",
+        strict: bool = False,
+        queue: Queue | None = None,
+    ) -> None:
+        options = {"prefix": prefix, "layout": layout, "strict": strict}
+        self._native = _core.ObjectBundles(native_store(store), _with_queue(options, queue))
+
+
+def _with_queue(options: dict[str, Any], queue: Queue | None) -> dict[str, Any]:
+    return options if queue is None else {**options, "queue": queue._native}
 
 
 def _with_ref(callback: OnComplete) -> Callable[[dict[str, Any]], object]:
