@@ -1,14 +1,19 @@
 #include "penstock/bundles/folder_staging.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "penstock/bundles/names.h"
+#include "penstock/disk/file_source.h"
 #include "penstock/disk/new_file.h"
 #include "penstock/disk/publish.h"
 #include "penstock/disk/system_error.h"
@@ -17,6 +22,7 @@ namespace penstock::bundles {
 namespace {
 
 constexpr std::string_view kMeta = ".meta";
+constexpr std::size_t kMaxMetaBytes = 16 << 20;
 constexpr int kMostIncomplete = 1000;  // folders of one BID
 
 void copy_manifest(const disk::Folder& folder, const Manifest& manifest, const Call& call) {
@@ -48,6 +54,13 @@ void move_to_incomplete(const disk::Folder& root, const disk::Folder& instance, 
     return disk::publish_folder_over(instance, staged, root, name);
   }
   remove_tree(instance, staged);
+}
+
+std::string read_small(const disk::Folder& folder, std::string_view name) {
+  disk::FileSource file{folder, name, {}};
+  std::string text(std::min<std::uint64_t>(file.remaining().value_or(0), kMaxMetaBytes), '\0');
+  text.resize(read_full(file, std::as_writable_bytes(std::span{text.data(), text.size()})));
+  return text;
 }
 
 }  // namespace
@@ -140,6 +153,23 @@ void FolderStaging::discard(std::string_view) noexcept {
   } catch (const std::exception&) {
     // The next sweep finds it.
   }
+}
+
+Found look(const disk::Folder& root, const Marker& marker) {
+  const auto folder = root.find_folder(marker.key);
+  if (!folder || !folder->find(kBundleMeta)) return Found::nothing;
+  return sha256_hex(read_small(*folder, kBundleMeta)) == marker.token ? Found::ours : Found::anothers;
+}
+
+void remove_expired(const disk::Folder& root, WallTime before) {
+  std::vector<std::string> expired;
+  disk::each_entry(root, [&](const disk::Entry& entry) {
+    if (entry.type != disk::Entry::Type::folder || !entry.name.starts_with("incomplete_")) return;
+    const auto status = root.find(entry.name);
+    if (status && WallTime{std::chrono::seconds{status->st_mtim.tv_sec}} < before)
+      expired.push_back(entry.name);
+  });
+  for (const std::string& name : expired) remove_tree(root, name);
 }
 
 }  // namespace penstock::bundles

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "penstock/bundles/folder_bundles.h"
+#include "penstock/bundles/recovery.h"
 #include "penstock/bundles/staging.h"
 
 namespace penstock::bundles {
@@ -18,6 +19,11 @@ std::string incomplete_folder(const std::string& bid);  // "incomplete_" ..
 // are moved to incomplete_{bid}/ or all is removed.
 void put_away(const disk::Folder& root, const disk::Folder& instance, const std::string& staged,
               Abandoned how);
+
+// Whether a folder of bundles has the one that a pending record tells of.
+Found look(const disk::Folder& root, const Marker& marker);
+// Removes incomplete_* folders that were last changed before `before`.
+void remove_expired(const disk::Folder& root, WallTime before);
 
 class FolderStaging : public Staging {
  public:

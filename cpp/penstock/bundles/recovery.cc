@@ -4,32 +4,17 @@
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 #include "penstock/base/wait.h"
-#include "penstock/bundles/folder_staging.h"
-#include "penstock/bundles/instance.h"
-#include "penstock/bundles/names.h"
 #include "penstock/bundles/owner.h"
-#include "penstock/disk/file_source.h"
 
 namespace penstock::bundles {
 namespace {
 
 constexpr std::chrono::hours kSweepAfter{24};
-constexpr std::size_t kMaxMetaBytes = 16 << 20;
 
 Sealed sealed_of(const PendingRecord& record, const std::string& at) {
   return {
       .ref = record.ref, .metadata = record.metadata, .receipt = {.bid = record.ref.bid, .completed_at = at}};
-}
-
-std::string read_small(const disk::Folder& folder, std::string_view name) {
-  disk::FileSource file{folder, name, {}};
-  std::string text(std::min<std::uint64_t>(file.remaining().value_or(0), kMaxMetaBytes), '\0');
-  text.resize(read_full(file, std::as_writable_bytes(std::span{text.data(), text.size()})));
-  return text;
 }
 
 class Recovery {
@@ -138,23 +123,6 @@ void sweep_in_time(RecoveryReport& report, const std::function<std::uint64_t()>&
     if (error.facts().code != penstock::code::kDeadline) throw;
     report.out_of_time = true;
   }
-}
-
-Found look(const disk::Folder& root, const Marker& marker) {
-  const auto folder = root.find_folder(marker.key);
-  if (!folder || !folder->find(kBundleMeta)) return Found::nothing;
-  return sha256_hex(read_small(*folder, kBundleMeta)) == marker.token ? Found::ours : Found::anothers;
-}
-
-void remove_expired(const disk::Folder& root, WallTime before) {
-  std::vector<std::string> expired;
-  disk::each_entry(root, [&](const disk::Entry& entry) {
-    if (entry.type != disk::Entry::Type::folder || !entry.name.starts_with("incomplete_")) return;
-    const auto status = root.find(entry.name);
-    if (status && WallTime{std::chrono::seconds{status->st_mtim.tv_sec}} < before)
-      expired.push_back(entry.name);
-  });
-  for (const std::string& name : expired) remove_tree(root, name);
 }
 
 }  // namespace penstock::bundles

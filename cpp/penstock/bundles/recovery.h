@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "penstock/bundles/staged_bundle.h"
-#include "penstock/disk/folder.h"
 
 namespace penstock::bundles {
 
@@ -33,10 +32,5 @@ inline constexpr std::size_t kMostRecords = 100'000;
 
 // Runs `sweep` into report.swept; a deadline that passes ends it without an error.
 void sweep_in_time(RecoveryReport& report, const std::function<std::uint64_t()>& sweep);
-
-// In a folder of bundles.
-Found look(const disk::Folder& root, const Marker& marker);
-// Removes incomplete_* folders that were last changed before `before`.
-void remove_expired(const disk::Folder& root, WallTime before);
 
 }  // namespace penstock::bundles

@@ -106,6 +106,60 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   bool sent_again_ = false;
 };
 
+// One CreateMultipartUpload. Whoever stops waiting leaves the answer to be taken when it comes, and the
+// upload to be aborted then: cut off on its way it could leave one whose id nobody has.
+class Creation : public std::enable_shared_from_this<Creation> {
+ public:
+  Creation(std::shared_ptr<Client> client, std::string key)
+      : client_(std::move(client)), key_(std::move(key)) {}
+
+  // The upload's id. Waits under `call`; the request goes on without it, as a chore.
+  std::string id(http::Request request, Sending how, const Call& call) {
+    base::check(call, "create upload");
+    how.chore = true;
+    client_->submit(std::move(request), how,
+                    [self = shared_from_this()](http::Outcome outcome) { self->take(std::move(outcome)); });
+    std::unique_lock lock{mutex_};
+    try {
+      base::wait(changed_, lock, call, "create upload", [this] { return outcome_.has_value(); });
+    } catch (...) {
+      left_ = true;
+      if (outcome_) forget(*outcome_);
+      throw;
+    }
+    if (Error* error = std::get_if<Error>(&*outcome_)) throw std::move(*error);
+    return parse_upload_id(std::get<http::Response>(*outcome_).body);
+  }
+
+ private:
+  void take(http::Outcome outcome) {
+    const std::lock_guard lock{mutex_};
+    if (left_) return forget(outcome);
+    outcome_ = std::move(outcome);
+    changed_.notify_all();
+  }
+
+  void forget(const http::Outcome& outcome) noexcept {
+    const auto* response = std::get_if<http::Response>(&outcome);
+    if (!response) return;
+    try {
+      const UploadName upload{key_, parse_upload_id(response->body)};
+      client_->endpoint().opened(upload.upload_id);
+      client_->http().count([](http::Statistics& statistics) { ++statistics.uploads_open; });
+      abort_in_background(client_, upload);
+    } catch (const std::exception&) {
+      client_->http().count([](http::Statistics& statistics) { ++statistics.uploads_orphaned; });
+    }
+  }
+
+  std::shared_ptr<Client> client_;
+  std::string key_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool left_ = false;
+  std::optional<http::Outcome> outcome_;
+};
+
 }  // namespace
 
 MultipartUpload::MultipartUpload(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight,
@@ -130,16 +184,16 @@ void MultipartUpload::create() {
     headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
   }
-  const Sending how{.call = call_,
-                    .key = identity_.key,
+  const Sending how{.key = identity_.key,
                     .doing = "create upload",
                     .side = Side::sink,
                     .carries_checksum = checksum_.has_value(),
                     .trace = trace};
   try {
-    const http::Response response =
-        client_->send(create_upload(client_->address(), identity_.key, std::move(headers)), how);
-    upload_ = {identity_.key, parse_upload_id(response.body)};
+    const auto creation = std::make_shared<Creation>(client_, identity_.key);
+    upload_ = {
+        identity_.key,
+        creation->id(create_upload(client_->address(), identity_.key, std::move(headers)), how, call_)};
   } catch (const Error& error) {
     if (checksum_ && refuses_checksums(error)) {
       client_->endpoint().refuse_checksums();
