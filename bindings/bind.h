@@ -20,6 +20,7 @@ void bind_http(pybind11::module_& core);
 void bind_aws(pybind11::module_& core);
 void bind_s3(pybind11::module_& core);
 void bind_sqs(pybind11::module_& core);
+void bind_kv(pybind11::module_& core);
 void bind_files(pybind11::module_& core);
 void bind_metrics(pybind11::module_& core);
 void bind_bid(pybind11::module_& core);

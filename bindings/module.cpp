@@ -21,6 +21,7 @@ PYBIND11_MODULE(_core, core) {
   bind_aws(core);
   bind_s3(core);
   bind_sqs(core);
+  bind_kv(core);
   bind_files(core);
   bind_metrics(core);
   bind_bid(core);

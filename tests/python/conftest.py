@@ -1,11 +1,12 @@
 """Fixtures: the real servers, a bucket or a queue of one's own on each, and the scripted ones.
 
-`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3 and PENSTOCK_TEST_SQS; without those they are
-started here.
+`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3, PENSTOCK_TEST_SQS and PENSTOCK_TEST_REDIS; without
+those they are started here.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import signal
@@ -15,11 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import penstock
 import pytest
 from botocore.config import Config
+from penstock.bundles.kv_store import RedisKeyValueStore
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,6 +126,24 @@ def s3_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, S
 def sqs_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SqsServer]]:
     for urls in running("sqs", tmp_path_factory.mktemp("services")):
         yield {name: SqsServer(name, url) for name, url in urls.items()}
+
+
+@pytest.fixture(scope="session")
+def redis_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, int]]]:
+    for urls in running("redis", tmp_path_factory.mktemp("services")):
+        places = [urlsplit(url) for url in urls.values()]
+        yield [(place.hostname or "", place.port or 0) for place in places]
+
+
+@pytest.fixture
+def redis_options(redis_places: list[tuple[str, int]]) -> dict[str, Any]:
+    """An empty database of the real Redis."""
+    if not redis_places:
+        pytest.fail(f"there is no Redis: it {judges.REDIS.needs}")
+    host, port = redis_places[0]
+    options = {"host": host, "port": port, "db": 1}
+    asyncio.run(RedisKeyValueStore(**options).flush_db())
+    return options
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

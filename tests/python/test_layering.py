@@ -16,6 +16,8 @@ OWNED = {
     r"curl/": "http",
     r"libpq": "pg",
     r"zlib\.h|zip\.h": "codecs",
+    r"hiredis/": "kv",
+    r"sqlite3": "kv",
     r"pybind11/": "bindings",
     r"Python\.h": "bindings",
 }
@@ -76,6 +78,8 @@ def test_the_check_reads_every_room_there_is():
         ("cpp/penstock/files/a.h", "#include <pybind11/pybind11.h>", "which only bindings may know"),
         ("cpp/penstock/store/a.h", "#include <libpq-fe.h>", "which only pg may know"),
         ("bindings/a.cpp", "#include <curl/multi.h>", "which only http may know"),
+        ("cpp/penstock/store/a.cc", "#include <sqlite3.h>", "which only kv may know"),
+        ("cpp/penstock/bundles/a.cc", "#include <hiredis/read.h>", "which only kv may know"),
         ("cpp/penstock/disk/a.cc", '#include "../http/client.h"', "without its room"),
         ("cpp/penstock/utils/a.h", "#include <string>", "not a room"),
     ],

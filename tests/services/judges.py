@@ -8,16 +8,22 @@ from collections.abc import Mapping
 from elasticmq import ElasticMq
 from go_servers import Minio, Versitygw
 from moto_server import Moto
+from redis_server import Redis
 from servers import Kind
 
-VERSITYGW, MINIO, ELASTICMQ, MOTO = Versitygw(), Minio(), ElasticMq(), Moto()
-KINDS = {kind.name: kind for kind in (VERSITYGW, MINIO, ELASTICMQ, MOTO)}
-ROLES: Mapping[str, tuple[Kind, ...]] = {"s3": (VERSITYGW, MINIO), "sqs": (ELASTICMQ, MOTO)}
+VERSITYGW, MINIO, ELASTICMQ, MOTO, REDIS = Versitygw(), Minio(), ElasticMq(), Moto(), Redis()
+KINDS = {kind.name: kind for kind in (VERSITYGW, MINIO, ELASTICMQ, MOTO, REDIS)}
+ROLES: Mapping[str, tuple[Kind, ...]] = {
+    "s3": (VERSITYGW, MINIO),
+    "sqs": (ELASTICMQ, MOTO),
+    "redis": (REDIS,),
+}
+STAND_INS: Mapping[str, list[Kind]] = {"s3": [MOTO], "sqs": [MOTO]}
 
 
 def of(role: str) -> list[Kind]:
-    """Those of the role that this machine has or can install; where it has none, the lenient one."""
-    return [kind for kind in ROLES[role] if kind.available] or [MOTO]
+    """Those of the role that this machine has or can install; where it has none, the lenient one, if there is."""
+    return [kind for kind in ROLES[role] if kind.available] or STAND_INS.get(role, [])
 
 
 def missing() -> list[Kind]:

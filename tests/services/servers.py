@@ -52,6 +52,7 @@ class Kind(ABC):
 
     name: str
     version: str
+    scheme = "http"
     health: str  # a path that answers 2xx once it serves
     environment: Mapping[str, str] = {}
     needs: str  # said where it is missing
@@ -72,6 +73,10 @@ class Kind(ABC):
     @abstractmethod
     def command(self, address: str, folder: Path) -> list[str]:
         """What starts one on `address` with its data in `folder`, which is new and its own."""
+
+    def is_healthy(self, url: str) -> bool:
+        """Whether the one at `url` serves."""
+        return answers(url + self.health)
 
     @property
     def available(self) -> bool:
@@ -104,8 +109,8 @@ def start(kind: Kind, parent: Path) -> Running:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal is for the tests
             )
-        url = f"http://{address}"
-        if _becomes_healthy(process, url + kind.health):
+        url = f"{kind.scheme}://{address}"
+        if _becomes_healthy(process, kind, url):
             # It outlives this object, which would warn of that; its pid is what is kept.
             process.returncode = 0
             return Running(kind.name, url, process.pid, _born(process.pid) or 0, str(folder))
@@ -115,10 +120,10 @@ def start(kind: Kind, parent: Path) -> Running:
     raise ServiceError(f"{kind.name} did not come up in {START_ATTEMPTS} attempts. Its log ends:\n{tail}")
 
 
-def _becomes_healthy(process: subprocess.Popen[bytes], url: str) -> bool:
+def _becomes_healthy(process: subprocess.Popen[bytes], kind: Kind, url: str) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if answers(url):
+        if kind.is_healthy(url):
             return True
         time.sleep(0.05)
     return False

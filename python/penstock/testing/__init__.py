@@ -8,5 +8,16 @@
 
 from penstock.testing.contract import StoreContract
 from penstock.testing.doubles import BrokenSource, DictStore, SlowSource, fill
+from penstock.testing.kv_contract import KeyValueContract
+from penstock.testing.kv_doubles import DictKeyValueStore, ManualClock
 
-__all__ = ["BrokenSource", "DictStore", "SlowSource", "StoreContract", "fill"]
+__all__ = [
+    "BrokenSource",
+    "DictKeyValueStore",
+    "DictStore",
+    "KeyValueContract",
+    "ManualClock",
+    "SlowSource",
+    "StoreContract",
+    "fill",
+]
