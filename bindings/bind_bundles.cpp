@@ -86,6 +86,46 @@ void bind_storage(py::class_<Storage, std::shared_ptr<Storage>>& bound) {
           py::arg("recipe_id"), py::arg("bid"), call, loop);
 }
 
+// Where readers look: the root of a bundle, and its keys.
+void bind_layout(py::module_& core) {
+  const auto layout = py::arg("layout"), prefix = py::arg("prefix");
+  core.def(
+      "bundles_prefix",
+      [](const std::string& name, const std::string& before) {
+        return text(bundles::bundles_prefix(bundles::parse_layout(name), before));
+      },
+      layout, prefix);
+  core.def(
+      "bundle_root",
+      [](const std::string& name, const std::string& before, const std::string& key) -> py::object {
+        const auto bundle = bundles::bundle_of(bundles::parse_layout(name), before, key);
+        return bundle ? py::object{text(bundle->root)} : py::object{py::none()};
+      },
+      layout, prefix, py::arg("key"));
+  core.def(
+      "bundle_root_of_bid",
+      [](const std::string& name, const std::string& before, const std::string& bid) {
+        const WallTime now = Clock::system()->wall();
+        return text(bundles::keys_of(bundles::parse_layout(name), before, bid, now).root);
+      },
+      layout, prefix, py::arg("bid"));
+  core.def(
+      "bundle_keys",
+      [](const std::string& name, const std::string& before, const std::string& root) {
+        const bundles::BundleKeys keys = bundles::keys_under(bundles::parse_layout(name), before, root);
+        py::dict told;
+        told["content"] = text(keys.content);
+        told["separator"] = text(keys.separator);
+        told["marker"] = text(keys.marker);
+        told["manifest"] = text(keys.manifest);
+        told["claim"] = text(keys.claim);
+        told["sidecars"] = text(keys.sidecars);
+        told["discovered"] = text(keys.discovered);
+        return told;
+      },
+      layout, prefix, py::arg("root"));
+}
+
 }  // namespace
 
 void bind_bundles(py::module_& core) {
@@ -118,6 +158,7 @@ void bind_bundles(py::module_& core) {
         return text(bundles::keys_of(of, prefix, bid, Clock::system()->wall()).resource(name));
       },
       py::arg("layout"), py::arg("prefix"), py::arg("bid"), py::arg("url"));
+  bind_layout(core);
 }
 
 }  // namespace penstock::python

@@ -37,8 +37,8 @@ std::string dated_root(std::string_view prefix, std::string_view bid, WallTime n
   return fmt::format("{}data/year={:%Y/month=%m/day=%d/%H-%M-%S}-{}/", tidy(prefix), utc, last);
 }
 
-BundleKeys manifest_keys(std::string_view prefix, std::string_view bid, WallTime now) {
-  const std::string root = dated_root(prefix, bid, now), metadata = root + "metadata/";
+BundleKeys manifest_keys(const std::string& root) {
+  const std::string metadata = root + "metadata/";
   return {.root = root,
           .content = root + "content",
           .separator = "/",
@@ -67,16 +67,22 @@ std::string BundleKeys::resource(std::string_view name) const {
 }
 
 BundleKeys keys_of(KeyLayout layout, std::string_view prefix, std::string_view bid, WallTime now) {
-  if (layout == KeyLayout::manifest) return manifest_keys(prefix, bid, now);
-  const std::string before = joined(layout, prefix), safe = safe_part(bid);
-  const std::string root = before + "bundles/" + safe + "/";
+  if (layout == KeyLayout::manifest) return manifest_keys(dated_root(prefix, bid, now));
+  return keys_under(layout, prefix, bundles_prefix(layout, prefix) + safe_part(bid) + "/");
+}
+
+BundleKeys keys_under(KeyLayout layout, std::string_view prefix, const std::string& root) {
+  if (layout == KeyLayout::manifest) return manifest_keys(root);
   BundleKeys keys{.root = root,
                   .content = root + "resources",
                   .separator = layout == KeyLayout::fetcher_legacy ? "_" : "/",
                   .marker = root + "metadata.json",
                   .manifest = root + "manifest.jsonl",
                   .claim = root + "_claim"};
-  if (layout == KeyLayout::fetcher) keys.content = before + safe;
+  if (layout == KeyLayout::fetcher) {
+    const std::size_t bid = bundles_prefix(layout, prefix).size();
+    keys.content = joined(layout, prefix) + root.substr(bid, root.size() - bid - 1);
+  }
   return keys;
 }
 

@@ -36,6 +36,8 @@ struct BundleKeys {
 // doc and manifest have single slashes and none in front; the fetcher's keys are joined as they are given.
 // `now` is what a BID that holds no time is filed under.
 BundleKeys keys_of(KeyLayout layout, std::string_view prefix, std::string_view bid, WallTime now);
+// The same for who has found its root by bundle_of().
+BundleKeys keys_under(KeyLayout layout, std::string_view prefix, const std::string& root);
 
 // Names come from a URL's basename alone.
 inline bool by_basename(KeyLayout layout) {

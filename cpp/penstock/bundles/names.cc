@@ -101,7 +101,8 @@ std::string resource_name(std::string_view url) {
   }
   if (name.empty()) return "index.html";
   if (name == "." || name == "..") name.assign(name.size(), '_');
-  if (name.ends_with(".meta")) name += '_';
+  // Its sidecar would have the name of what says that a bundle is whole, or of its manifest.
+  if (name.ends_with(".meta") || name == "bundle" || name == "bundle.manifest") name += '_';
   if (is_device(std::string_view{name}.substr(0, name.find('.')))) name.insert(0, "_");
   return fitted(name, "", url);
 }

@@ -18,7 +18,8 @@ inline constexpr std::size_t kMaxNameBytes = 200;
 std::string_view url_path(std::string_view url);
 
 // The path with all but letters, digits, "_", "-" and "." replaced; "index.html" for none; never a name that
-// means something to a file system or ends in ".meta".
+// means something to a file system, ends in ".meta", or with ".meta" behind it would name a document of a
+// bundle.
 std::string resource_name(std::string_view url);
 
 // The path's last part, as the existing fetcher names objects; 8 hex digits of the URL's SHA-256 for a path

@@ -20,10 +20,12 @@ from penstock.bundles.core import (
     create_fetcher_config,
 )
 from penstock.bundles.direct import Bundle, FolderBundles, ObjectBundles, RecoveryReport, StoredResource
+from penstock.bundles.reader import BundleReader
 
 __all__ = [
     "BID",
     "Bundle",
+    "BundleReader",
     "BundleReceipt",
     "BundleRef",
     "FetchPlan",

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.cli import bundle as bundle_command
 from penstock.cli import doctor as doctor_command
 from penstock.cli import fetch as fetch_command
 from penstock.errors import Error
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Bytes as streams: a URL becomes a verified object."
 )
+bundle = typer.Typer(no_args_is_help=True, help="Bundles of a folder or of s3://bucket/prefix.")
+app.add_typer(bundle, name="bundle")
+
+Place = Annotated[
+    str, typer.Argument(metavar="TARGET", help="a folder, file:///folder or s3://bucket/prefix")
+]
+
+
+class Layout(str, Enum):
+    """Of the keys in a bucket."""
+
+    DOC = "doc"
+    FETCHER = "fetcher"
+    FETCHER_LEGACY = "fetcher-legacy"
+    MANIFEST = "manifest"
+
+
+Keys = Annotated[Layout, typer.Option("--layout", envvar="OC_STORAGE_LAYOUT", help="of the keys in a bucket")]
+Endpoint = Annotated[str, typer.Option("--endpoint", help="S3 endpoint; else the environment's")]
+Json = Annotated[bool, typer.Option("--json", help="one object a line on stdout")]
 
 
 class Mode(str, Enum):
@@ -94,5 +118,95 @@ def doctor(
         code = doctor_command.run(endpoint or None, bucket or None)
     except (Error, OSError, ValueError) as error:
         print(f"penstock doctor: {error}", file=sys.stderr)
+        code = fetch_command.exit_code(getattr(error, "kind", "refused"))
+    raise typer.Exit(code)
+
+
+@bundle.command("ls")
+def bundle_ls(
+    target: Place,
+    everything: Annotated[bool, typer.Option("--all", help="those that are not completed too")] = False,
+    layout: Keys = Layout.DOC,
+    endpoint: Endpoint = "",
+    json: Json = False,
+) -> None:
+    """Bundles that readers may trust: id, when it was completed, resources, bytes."""
+    place = bundle_command.Target(target, layout.value, endpoint or None)
+    _leave("ls", lambda: bundle_command.ls(place, everything=everything, as_json=json))
+
+
+@bundle.command("show")
+def bundle_show(
+    target: Place,
+    bid: Annotated[str, typer.Argument(metavar="BID")],
+    layout: Keys = Layout.DOC,
+    endpoint: Endpoint = "",
+    json: Json = False,
+) -> None:
+    """One bundle: what readers trust, then its manifest. --json prints both as written, queries of URLs included."""
+    place = bundle_command.Target(target, layout.value, endpoint or None)
+    _leave("show", lambda: bundle_command.show(place, bid, as_json=json))
+
+
+@bundle.command("verify")
+def bundle_verify(
+    target: Place,
+    bids: Annotated[list[str] | None, typer.Argument(metavar="BID", show_default=False)] = None,
+    layout: Keys = Layout.DOC,
+    endpoint: Endpoint = "",
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="only what is wrong")] = False,
+) -> None:
+    """Compute every hash again, of the bundles named or of all.
+
+    Exits with 0 if all are whole, 2 for a name that no resource may have, 3 for one that is not as it was published,
+    4 for one that is not there.
+    """
+    place = bundle_command.Target(target, layout.value, endpoint or None)
+    _leave("verify", lambda: bundle_command.verify(place, bids or [], as_json=json, quiet=quiet))
+
+
+@bundle.command("recover")
+def bundle_recover(
+    target: Place,
+    recipe: Annotated[str, typer.Option(help="whose bundles")],
+    queue_url: Annotated[
+        str, typer.Option(envvar="OC_SQS_QUEUE_URL", help="who is told of bundles that nobody was told of")
+    ] = "",
+    layout: Keys = Layout.DOC,
+    endpoint: Endpoint = "",
+    json: Json = False,
+) -> None:
+    """Take up what dead processes left of a recipe, and tell the queue what it was not told.
+
+    Hooks are of a program, and called by it: without a queue such bundles wait, and it exits with 2.
+    """
+    place = bundle_command.Target(target, layout.value, endpoint or None)
+    _leave("recover", lambda: bundle_command.recover(place, recipe, queue_url or None, as_json=json))
+
+
+@bundle.command("sweep")
+def bundle_sweep(
+    target: Place,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="in a bucket: objects of bundles never completed, a day old")
+    ] = False,
+    layout: Keys = Layout.DOC,
+    endpoint: Endpoint = "",
+    json: Json = False,
+) -> None:
+    """Move aside what dead processes had under way; `ls --all` shows it."""
+    place = bundle_command.Target(target, layout.value, endpoint or None)
+    _leave("sweep", lambda: bundle_command.sweep(place, delete=delete, as_json=json))
+
+
+def _leave(verb: str, run: Callable[[], int]) -> None:
+    try:
+        code = run()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except (Error, OSError, ValueError) as error:
+        print(f"penstock bundle {verb}: {error}", file=sys.stderr)
         code = fetch_command.exit_code(getattr(error, "kind", "refused"))
     raise typer.Exit(code)

@@ -26,6 +26,8 @@ TEST(Names, are_made_of_the_urls_path) {
       {"https://h/.", "_"},
       {"https://h/..", "__"},
       {"https://h/x.meta", "x.meta_"},
+      {"https://h/bundle", "bundle_"},
+      {"https://h/bundle.manifest", "bundle.manifest_"},
       {"https://h/con", "_con"},
       {"https://h/Nul.txt", "_Nul.txt"},
       {"https://h/com1.tar.gz", "_com1.tar.gz"},

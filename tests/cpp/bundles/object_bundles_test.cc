@@ -90,6 +90,25 @@ TEST(ObjectBundles, prefixes_are_tidied_or_kept_as_the_layout_has_it) {
             "data/year=1971/month=01/day=01/00-00-00-" + sha256_hex("custom-1", 8) + "/");
 }
 
+TEST(ObjectBundles, the_keys_of_a_bundle_are_found_again_from_any_of_them) {
+  const WallTime now{};
+  for (const KeyLayout layout :
+       {KeyLayout::doc, KeyLayout::fetcher, KeyLayout::fetcher_legacy, KeyLayout::manifest}) {
+    for (const char* prefix : {"", "p", "/a//b/"}) {
+      const BundleKeys keys = keys_of(layout, prefix, "custom-../x", now);
+      const auto found = bundle_of(layout, prefix, keys.manifest);
+      ASSERT_TRUE(found) << to_string(layout) << prefix;
+      EXPECT_EQ(found->root, keys.root);
+      EXPECT_EQ(found->marker, keys.marker);
+      const BundleKeys again = keys_under(layout, prefix, found->root);
+      EXPECT_EQ(again.resource("x"), keys.resource("x")) << to_string(layout) << prefix;
+      EXPECT_EQ(again.resource(""), keys.resource(""));
+      EXPECT_EQ(again.manifest, keys.manifest);
+      EXPECT_EQ(again.sidecars, keys.sidecars);
+    }
+  }
+}
+
 TEST(ObjectBundles, the_marker_is_what_the_format_says) {
   ObjectWorld world;
   const auto storage = world.storage();
