@@ -37,7 +37,7 @@ inline constexpr std::string_view kIncomplete = "bundle_incomplete";  // refused
 struct DerivedFrom {
   std::string url{};
   std::optional<std::uint64_t> bytes{};  // if that is known
-  std::string codec{};                   // "gzip", "tar", "zip"
+  std::string codec{};                   // "gzip", "tar", "tar.gz", "zip"
 };
 
 struct Resource {
@@ -85,13 +85,23 @@ struct BundleReceipt {
 enum class State { open, adding, completing, completed, failed, abandoned };
 std::string_view to_string(State state);
 
+class Manifest;
+
 // Resources that are kept all or none: the members of one archive. Dying without keep() withdraws them.
+//
+// Threads: one caller at a time.
 class Group {
  public:
   virtual ~Group() = default;
   virtual StoredResource add(const Resource& resource, Source& body, const Call& call = {}) = 0;
+  // What the add of that number stored, of those that did and from 0, is no part of the group after all: a
+  // line in the manifest says why. Takes effect with keep().
+  virtual void withdraw(std::uint64_t number, std::string_view why) = 0;
   // A line in the manifest for what is not stored, and why: a link in an archive.
   virtual void skip(const Resource& resource, std::string_view why) = 0;
+  // A line in the manifest for what failed, with the kind of its error: the archive itself. Of a group that
+  // is withdrawn the last such line stays, that of a failed add or this one.
+  virtual void fail(const Resource& resource, std::string_view kind) = 0;
   virtual void keep() = 0;
 };
 
@@ -103,6 +113,10 @@ class Bundle {
   // open, and what the body and the storage throw.
   virtual StoredResource add(const Resource& resource, Source& body, const Call& call = {}) = 0;
   virtual std::unique_ptr<Group> open_group() = 0;
+  // A resource that holds others: a zip. Once `body` has ended, `members` has their lines (line_of_member),
+  // which stand in the manifest behind its own and are counted instead of it.
+  virtual StoredResource add_container(const Resource& resource, Source& body, const Manifest& members,
+                                       const Call& call = {}) = 0;
 
   // Refuses new adds, waits for those under way, makes all visible at once, calls back, tells the queue. Of
   // several at once one does it and all have its outcome; after that it has no effect. Throws what the step

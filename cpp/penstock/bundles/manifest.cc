@@ -44,10 +44,21 @@ Json named(std::string_view name, const Json& rest) {
   return line;
 }
 
+bool is_stored(const Json& line) {
+  return line.contains("sha256");
+}
+
 }  // namespace
 
 std::string line_of(const Resource& resource, const StoredResource& stored) {
   return compact(named(stored.name, sidecar(resource, stored)));
+}
+
+std::string line_of_member(const Resource& resource, const StoredResource& stored,
+                           std::string_view member_of) {
+  Json line = named(stored.name, sidecar(resource, stored));
+  line["member_of"] = member_of;
+  return compact(line);
 }
 
 std::string sidecar_of(const Resource& resource, const StoredResource& stored) {
@@ -93,9 +104,30 @@ void Manifest::append_note(std::string_view line) {
   append_line(line);
 }
 
-void Manifest::append(const Manifest& others) {
+std::string_view kind_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    return to_string(error.kind());
+  } catch (...) {
+    return "error";  // of the body, which is not ours
+  }
+}
+
+void Manifest::append(const Manifest& others, const Withdrawn& withdrawn) {
   const Totals totals = others.totals();
   const std::lock_guard lock{mutex_};
+  if (withdrawn.empty()) {
+    append_all(others);
+  } else {
+    append_but(others, withdrawn);
+  }
+  totals_.stored += totals.stored - withdrawn.size();
+  totals_.failed += totals.failed;
+  totals_.bytes += totals.bytes;
+}
+
+void Manifest::append_all(const Manifest& others) {
   std::vector<std::byte> buffer(kReadBytes);
   disk::SpoolSource lines{others.spool()};
   while (const std::size_t n = lines.read(buffer)) {
@@ -103,9 +135,23 @@ void Manifest::append(const Manifest& others) {
     spool_.write(some);
     hasher_.update(some);
   }
-  totals_.stored += totals.stored;
-  totals_.failed += totals.failed;
-  totals_.bytes += totals.bytes;
+}
+
+void Manifest::append_but(const Manifest& others, const Withdrawn& withdrawn) {
+  ManifestLines lines{others.spool()};
+  std::uint64_t number = 0;
+  while (const auto line = lines.next()) {
+    Json parsed = Json::parse(*line);  // words of our own
+    const auto found = is_stored(parsed) ? withdrawn.find(number++) : withdrawn.end();
+    if (found == withdrawn.end()) {
+      append_line(*line);
+      continue;
+    }
+    totals_.bytes -= parsed["size"].get<std::uint64_t>();
+    for (const char* field : {"name", "size", "sha256", "member_of"}) parsed.erase(field);
+    parsed["skipped"] = found->second;
+    append_line(compact(parsed));
+  }
 }
 
 Totals Manifest::totals() const {
@@ -123,7 +169,7 @@ std::uint64_t Manifest::size() const {
   return spool_.size();
 }
 
-std::optional<std::string> StoredNames::next_line() {
+std::optional<std::string> ManifestLines::next() {
   for (;;) {
     if (const auto end = ahead_.find('\n', at_); end != ahead_.npos) {
       std::string line = ahead_.substr(at_, end - at_);
@@ -140,10 +186,19 @@ std::optional<std::string> StoredNames::next_line() {
   }
 }
 
+std::optional<std::string> last_failed(const Manifest& manifest) {
+  std::optional<std::string> last;
+  if (manifest.totals().failed == 0) return last;
+  for (ManifestLines lines{manifest.spool()}; auto line = lines.next();)
+    if (Json::parse(*line).contains("failed")) last = std::move(line);
+  return last;
+}
+
 std::optional<std::string> StoredNames::next() {
-  while (const auto line = next_line()) {
-    const Json parsed = Json::parse(*line);  // words of our own
-    if (parsed.contains("sha256")) return parsed["name"].get<std::string>();
+  while (const auto line = lines_.next()) {
+    const Json parsed = Json::parse(*line);
+    if (is_stored(parsed) && parsed.contains("member_of") == (of_ == Of::members))
+      return parsed["name"].get<std::string>();
   }
   return std::nullopt;
 }

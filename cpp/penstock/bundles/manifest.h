@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -17,8 +19,13 @@ namespace penstock::bundles {
 
 // JSON without spaces, no line end. `failed`: a kind's name, and then no size or hash.
 std::string line_of(const Resource& resource, const StoredResource& stored);
+std::string line_of_member(const Resource& resource, const StoredResource& stored,
+                           std::string_view member_of);
 std::string line_of_failed(const Resource& resource, std::string_view name, std::string_view kind);
 std::string line_of_skipped(const Resource& resource, std::string_view why);
+
+// What a failed line says of an exception: the kind of an Error, "error" for what is not ours.
+std::string_view kind_of(const std::exception_ptr& failure);
 
 // A line without its name: what stands beside a resource in a file of its own.
 std::string sidecar_of(const Resource& resource, const StoredResource& stored);
@@ -26,6 +33,9 @@ std::string sidecar_of(const Resource& resource, const StoredResource& stored);
 struct Totals {
   std::uint64_t stored = 0, failed = 0, bytes = 0;
 };
+
+// Lines that are others' after all, by their number among those of stored resources, from 0, and why.
+using Withdrawn = std::map<std::uint64_t, std::string>;
 
 // Threads: append() from any; the rest once no more is appended.
 // Memory:  64 KiB; the lines are on disk, in a file without a name.
@@ -36,7 +46,8 @@ class Manifest {
   void append_stored(std::string_view line, std::uint64_t bytes);
   void append_failed(std::string_view line);
   void append_note(std::string_view line);
-  void append(const Manifest& others);  // all of a group's
+  // All of a group's; in place of a withdrawn one a line that it was skipped.
+  void append(const Manifest& others, const Withdrawn& withdrawn = {});
 
   Totals totals() const;
   std::string sha256() const;
@@ -45,6 +56,8 @@ class Manifest {
 
  private:
   void append_line(std::string_view line);
+  void append_all(const Manifest& others);
+  void append_but(const Manifest& others, const Withdrawn& withdrawn);
 
   mutable std::mutex mutex_;
   disk::Spool spool_;
@@ -52,18 +65,31 @@ class Manifest {
   Totals totals_;
 };
 
-// The names of the stored resources, front to back. Memory: 64 KiB and a line. Borrows the spool.
-class StoredNames {
+// The lines of a manifest, front to back. Memory: 64 KiB and a line. Borrows the spool.
+class ManifestLines {
  public:
-  explicit StoredNames(const disk::Spool& manifest) : lines_(manifest) {}
+  explicit ManifestLines(const disk::Spool& manifest) : lines_(manifest) {}
   std::optional<std::string> next();
 
  private:
-  std::optional<std::string> next_line();
-
   disk::SpoolSource lines_;
   std::string ahead_;
   std::size_t at_ = 0;
+};
+
+// The last line of something that failed.
+std::optional<std::string> last_failed(const Manifest& manifest);
+
+// The names of what is stored by itself, or of the members of such, front to back.
+class StoredNames {
+ public:
+  enum class Of { itself, members };
+  explicit StoredNames(const disk::Spool& manifest, Of of = Of::itself) : lines_(manifest), of_(of) {}
+  std::optional<std::string> next();
+
+ private:
+  ManifestLines lines_;
+  Of of_;
 };
 
 }  // namespace penstock::bundles

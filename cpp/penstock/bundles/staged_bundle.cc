@@ -29,16 +29,6 @@ Call within(Call call, std::chrono::nanoseconds span) {
   return call;
 }
 
-std::string_view kind_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const Error& error) {
-    return to_string(error.kind());
-  } catch (...) {
-    return "error";  // of the body, which is not ours
-  }
-}
-
 std::string words_of(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
@@ -116,16 +106,21 @@ StoredResource StagedBundle::add(const Resource& resource, Source& body, const C
 
 // What is stored, or nothing of it but a line.
 StoredResource StagedBundle::store(const Resource& resource, Source& body, const Call& call,
-                                   Manifest& manifest) {
+                                   Manifest& manifest, const Manifest* members) {
   const std::string name = names_.take(staging_->base_name(resource), resource.url);
   try {
     StoredResource stored = put(name, resource, body, call);
-    manifest.append_stored(line_of(resource, stored), stored.bytes);
+    if (members) {
+      manifest.append_note(line_of(resource, stored));
+      manifest.append(*members);
+    } else {
+      manifest.append_stored(line_of(resource, stored), stored.bytes);
+    }
     return stored;
   } catch (...) {
     staging_->withdraw(name);
     names_.give_back(name);
-    manifest_.append_failed(line_of_failed(resource, name, kind_of(std::current_exception())));
+    manifest.append_failed(line_of_failed(resource, name, kind_of(std::current_exception())));
     throw;
   }
 }
@@ -143,6 +138,14 @@ StoredResource StagedBundle::put(const std::string& name, const Resource& resour
   return stored;
 }
 
+StoredResource StagedBundle::add_container(const Resource& resource, Source& body, const Manifest& members,
+                                           const Call& call) {
+  const Lifecycle::Add under_way = lifecycle_->begin_add();
+  const base::LinkedStop stop{call.stop, under_way.stop()};
+  return store(resource, body, {stop.token(), call.deadline, call.progress}, manifest_, &members);
+}
+
+// What it holds is known by its lines, on disk: an archive may have very many members.
 class StagedBundle::Members : public Group {
  public:
   explicit Members(StagedBundle& bundle)
@@ -153,32 +156,48 @@ class StagedBundle::Members : public Group {
   Members& operator=(const Members&) = delete;
   ~Members() override {
     if (kept_) return;
-    for (const std::string& name : names_) {
-      bundle_.staging_->withdraw(name);
-      bundle_.names_.give_back(name);
+    try {
+      take_back_all();
+    } catch (const std::exception& error) {
+      bundle_.log(LogLevel::error,
+                  fmt::format("members that were to be withdrawn are left: {}", error.what()));
     }
   }
 
   StoredResource add(const Resource& resource, Source& body, const Call& call) override {
     const base::LinkedStop stop{call.stop, under_way_.stop()};
-    StoredResource stored =
-        bundle_.store(resource, body, {stop.token(), call.deadline, call.progress}, manifest_);
-    names_.push_back(stored.name);
-    return stored;
+    return bundle_.store(resource, body, {stop.token(), call.deadline, call.progress}, manifest_);
   }
+  void withdraw(std::uint64_t number, std::string_view why) override { withdrawn_.emplace(number, why); }
   void skip(const Resource& resource, std::string_view why) override {
     manifest_.append_note(line_of_skipped(resource, why));
   }
+  void fail(const Resource& resource, std::string_view kind) override {
+    manifest_.append_failed(line_of_failed(resource, bundle_.staging_->base_name(resource), kind));
+  }
   void keep() override {
-    bundle_.manifest_.append(manifest_);
+    bundle_.manifest_.append(manifest_, withdrawn_);
     kept_ = true;
+    if (withdrawn_.empty()) return;
+    std::uint64_t number = 0;
+    for (StoredNames names{manifest_.spool()}; const auto name = names.next(); ++number)
+      if (withdrawn_.contains(number)) take_back(*name);
   }
 
  private:
+  void take_back(const std::string& name) {
+    bundle_.staging_->withdraw(name);
+    bundle_.names_.give_back(name);
+  }
+  void take_back_all() {
+    for (StoredNames names{manifest_.spool()}; const auto name = names.next();) take_back(*name);
+    if (const auto line = last_failed(manifest_)) bundle_.manifest_.append_failed(*line);
+  }
+
   StagedBundle& bundle_;
   Lifecycle::Add under_way_;
   Manifest manifest_;
-  std::vector<std::string> names_;
+  Withdrawn withdrawn_;
   bool kept_ = false;
 };
 

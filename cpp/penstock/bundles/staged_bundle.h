@@ -54,6 +54,8 @@ class StagedBundle : public Bundle {
 
   StoredResource add(const Resource& resource, Source& body, const Call& call = {}) override;
   std::unique_ptr<Group> open_group() override;
+  StoredResource add_container(const Resource& resource, Source& body, const Manifest& members,
+                               const Call& call = {}) override;
   BundleReceipt finish(const Json& metadata, const Call& call = {}) override;
   void abort(std::string_view why) noexcept override;
   State state() const override { return lifecycle_->state(); }
@@ -81,7 +83,8 @@ class StagedBundle : public Bundle {
 
  private:
   class Members;
-  StoredResource store(const Resource& resource, Source& body, const Call& call, Manifest& manifest);
+  StoredResource store(const Resource& resource, Source& body, const Call& call, Manifest& manifest,
+                       const Manifest* members = nullptr);
   StoredResource put(const std::string& name, const Resource& resource, Source& body, const Call& call);
   void carry_out(const Json& metadata, const Call& call);
   void check_complete() const;

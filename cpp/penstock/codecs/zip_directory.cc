@@ -22,13 +22,14 @@ ZipDirectory::NameSum ZipDirectory::sum_of(std::string_view name) {
   return sum;
 }
 
-void ZipDirectory::add(std::uint64_t offset, const zip::Member& found) {
+void ZipDirectory::add(std::uint64_t offset, const zip::Member& found, bool path_like) {
   members_.push_back({.offset = offset,
                       .packed_bytes = found.packed_bytes,
                       .bytes = found.bytes,
                       .crc32 = found.crc32,
                       .method = found.method,
                       .listed = false,
+                      .path_like = path_like,
                       .name = sum_of(found.name)});
 }
 
@@ -42,10 +43,13 @@ void ZipDirectory::compare(const zip::DirectoryEntry& entry) {
                     said.crc32 == known->crc32 && said.method == known->method &&
                     sum_of(said.name) == known->name;
   if (!same) throw zip::corrupt("the zip's directory says another thing of a member than its own header");
+  using Type = zip::DirectoryEntry::Type;
+  if ((entry.type == Type::link && !known->path_like) || (entry.type == Type::other && known->bytes > 0))
+    throw zip::corrupt(
+        "the zip's directory says that a member is a link or device, which its content cannot be");
   known->listed = true;
   ++listed_;
-  if (entry.type != zip::DirectoryEntry::Type::any)
-    special_.push_back(static_cast<std::uint64_t>(known - members_.begin()));
+  if (entry.type != Type::any) special_.push_back(static_cast<std::uint64_t>(known - members_.begin()));
 }
 
 void ZipDirectory::finish() {

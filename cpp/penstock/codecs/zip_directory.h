@@ -17,10 +17,11 @@ namespace penstock::codecs {
 class ZipDirectory {
  public:
   // A member whose local header begins at `offset`; later ones come later. Its sizes and CRC are those found.
-  void add(std::uint64_t offset, const zip::Member& found);
+  // `path_like`: its content could be where a link leads.
+  void add(std::uint64_t offset, const zip::Member& found, bool path_like);
 
   // Throws Error(corrupt) unless one member was found just so where the entry says, and no other entry said
-  // so.
+  // so; or if it is said to be a link or device that it cannot be: no checksum covers that.
   void compare(const zip::DirectoryEntry& entry);
 
   // After the last entry. Throws Error(corrupt) if a member has none, or two have one name.
@@ -37,7 +38,7 @@ class ZipDirectory {
     std::uint64_t offset, packed_bytes, bytes;
     std::uint32_t crc32;
     std::uint16_t method;
-    bool listed;
+    bool listed, path_like;
     NameSum name;
   };
   static NameSum sum_of(std::string_view name);

@@ -15,7 +15,8 @@ namespace {
 constexpr std::uint16_t kEncrypted = 1 << 0, kPatched = 1 << 5, kStrongEncryption = 1 << 6,
                         kHiddenHeader = 1 << 13;
 constexpr int kUnix = 3, kDarwin = 19;  // "made by"
-constexpr std::uint32_t kTypeMask = 0170000, kRegular = 0100000, kFolder = 0040000, kLink = 0120000;
+constexpr std::uint32_t kTypeMask = 0170000, kLink = 0120000, kPipe = 0010000, kCharacters = 0020000,
+                        kBlocks = 0060000, kSocket = 0140000;
 constexpr std::size_t kExtraHeaderBytes = 4;
 
 // The upper half of code page 437, which a name is in that does not say it is UTF-8.
@@ -129,14 +130,15 @@ DirectoryEntry::Type type_from(std::uint16_t made_by, std::uint32_t attributes) 
   const int system = made_by >> 8;
   if (system != kUnix && system != kDarwin) return DirectoryEntry::Type::any;
   switch ((attributes >> 16) & kTypeMask) {
-    case 0:
-    case kRegular:
-    case kFolder:
-      return DirectoryEntry::Type::any;
     case kLink:
       return DirectoryEntry::Type::link;
-    default:
+    case kPipe:
+    case kCharacters:
+    case kBlocks:
+    case kSocket:
       return DirectoryEntry::Type::other;
+    default:
+      return DirectoryEntry::Type::any;
   }
 }
 

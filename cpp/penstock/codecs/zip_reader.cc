@@ -14,6 +14,12 @@ Error too_large(std::string what) {
   return zip::refused("the zip has " + std::move(what) + ", over the limit", penstock::code::kTooLarge);
 }
 
+constexpr std::uint64_t kMaxLinkBytes = 4096;  // PATH_MAX
+
+bool has_controls(Bytes bytes) {
+  return std::ranges::any_of(bytes, [](std::byte b) { return b < std::byte{0x20}; });
+}
+
 }  // namespace
 
 ZipReader::ZipReader(Source& source, Limits limits) : input_(source), limits_(limits) {}
@@ -103,6 +109,7 @@ std::size_t ZipReader::read_content(MutableBytes buffer) {
       return 0;
     }
     open_->crc32.update(buffer.first(got));
+    if (open_->bytes <= kMaxLinkBytes) open_->path_like &= !has_controls(buffer.first(got));
     open_->bytes += got;
     total_bytes_ += got;
     if (entry_.type == Entry::Type::folder) throw zip::corrupt("a folder of the zip has content");
@@ -157,7 +164,7 @@ void ZipReader::end_member() {
   found.bytes = open_->bytes;
   compare_header(found);
   if (found.sizes_follow()) take_descriptor(found);
-  directory_.add(open_->offset, found);
+  directory_.add(open_->offset, found, open_->path_like && found.bytes > 0 && found.bytes <= kMaxLinkBytes);
   open_.reset();
 }
 

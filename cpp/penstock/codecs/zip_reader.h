@@ -53,7 +53,8 @@ class ZipReader : public Archive {
     std::optional<std::uint64_t> packed_bytes{};  // if that is known beforehand
     std::uint64_t packed = 0, bytes = 0;          // so far
     Hasher crc32{Algorithm::crc32};
-    bool ended = false;  // the deflate stream is
+    bool ended = false;     // the deflate stream is
+    bool path_like = true;  // it could be where a link leads
   };
   const Entry* advance();
   const Entry* begin();

@@ -10,6 +10,7 @@
 #include "penstock/base/utf8.h"
 #include "penstock/codecs/archive.h"
 #include "penstock/codecs/zip_format.h"
+#include "penstock/streams/memory.h"
 
 namespace penstock::codecs {
 namespace {
@@ -162,6 +163,10 @@ void ZipWriter::write(Bytes bytes) {
   at_ += bytes.size();
 }
 
+void ZipWriter::write_from(Source& source) {
+  at_ += to_.write_from(source);
+}
+
 ZipFacts ZipWriter::add(const Entry& entry, Source& content) {
   require_open();
   check_name(entry.name);
@@ -179,27 +184,43 @@ ZipFacts ZipWriter::add(const Entry& entry, Source& content) {
 }
 
 void ZipWriter::append(const Entry& entry, const ZipFacts& facts, Bytes packed) {
-  require_open();
-  check_name(entry.name);
   if (packed.size() != facts.packed_bytes)
     throw std::invalid_argument{"these are not the bytes of this member"};
+  append_whole(entry, facts, [&] { write(packed); });
+}
+
+void ZipWriter::append(const Entry& entry, const ZipFacts& facts, Source& packed) {
+  append_whole(entry, facts, [&] { write_from(packed); });
+}
+
+template <class Put>
+void ZipWriter::append_whole(const Entry& entry, const ZipFacts& facts, Put put) {
+  require_open();
+  check_name(entry.name);
   unless_it_fails([&] {
     const std::uint64_t offset = at_;
     write(local_header(entry, facts, false).bytes());
-    write(packed);
+    const std::uint64_t begin = at_;
+    put();
+    if (at_ - begin != facts.packed_bytes)
+      throw std::invalid_argument{"these are not the bytes of this member"};
     list(entry, facts, offset, false);
   });
 }
 
 ZipFacts ZipWriter::append(const Entry& entry, Bytes begun, ZipPacker& rest) {
+  MemorySource source{begun};
+  return append(entry, source, rest);
+}
+
+ZipFacts ZipWriter::append(const Entry& entry, Source& begun, ZipPacker& rest) {
   require_open();
   check_name(entry.name);
   return unless_it_fails([&] {
     const std::uint64_t offset = at_;
     write(local_header(entry, {}, true).bytes());
-    write(begun);
-    std::vector<std::byte> buffer(kCopyBytes);
-    while (const std::size_t got = rest.read(buffer)) write(Bytes{buffer}.first(got));
+    write_from(begun);
+    write_from(rest);
     const ZipFacts facts = rest.facts();
     write(Record{}.add(zip::kDescriptor).add(facts.crc32).add(facts.packed_bytes).add(facts.bytes).bytes());
     list(entry, facts, offset, true);
@@ -240,7 +261,7 @@ void ZipWriter::write_directory() {
   const std::uint64_t offset = at_;
   if (spooled_) {
     disk::SpoolSource source{*spooled_};
-    at_ += to_.write_from(source);
+    write_from(source);
   }
   write(as_bytes(directory_));
   const std::uint64_t bytes = at_ - offset, end = at_;

@@ -45,9 +45,12 @@ class ZipWriter {
   // All of `content`. Throws Error(refused, unsafe_name) for a name that Archive would refuse, that only a
   // folder can have, or that is no UTF-8; and what the content and the sink throw.
   ZipFacts add(const Entry& entry, Source& content);
-  // A member packed beforehand, all of it.
+  // A member packed beforehand, all of it. std::invalid_argument if it is not as long as the facts say; a
+  // source shows that too late, the zip is aborted.
+  void append(const Entry& entry, const ZipFacts& facts, Source& packed);
   void append(const Entry& entry, const ZipFacts& facts, Bytes packed);
   // A member of which `begun` is packed, and the rest comes.
+  ZipFacts append(const Entry& entry, Source& begun, ZipPacker& rest);
   ZipFacts append(const Entry& entry, Bytes begun, ZipPacker& rest);
 
   Receipt finish();
@@ -58,8 +61,11 @@ class ZipWriter {
  private:
   template <class Step>
   auto unless_it_fails(Step step);
+  template <class Put>
+  void append_whole(const Entry& entry, const ZipFacts& facts, Put put);
   void require_open() const;
   void write(Bytes bytes);
+  void write_from(Source& source);
   void list(const Entry& entry, const ZipFacts& facts, std::uint64_t offset, bool sizes_follow);
   void spool_directory();
   void write_directory();

@@ -2,13 +2,13 @@
 
 #include <vector>
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "penstock/streams/memory.h"
 
 #include "support/errors.h"
 #include "support/stage_tests.h"
+#include "support/tar.h"
 
 namespace penstock::codecs {
 namespace {
@@ -16,63 +16,14 @@ namespace {
 using test::error_of;
 using test::read_all;
 
-// Written by the letter of POSIX.1-1988, so that each field can be got wrong; Python's tarfile judges whole
-// archives.
-struct Member {
-  std::string name, body{};
-  char type = '0';
-  std::string link_to{},
-      magic{
-          "ustar\0"
-          "00",
-          8},
-      prefix{}, size{};
-};
-
-void put(std::string& block, std::size_t at, const std::string& text) {
-  block.replace(at, text.size(), text);
-}
-
-std::string with_sum(std::string block) {
-  put(block, 148, "        ");
-  unsigned sum = 0;
-  for (const char c : block) sum += static_cast<unsigned char>(c);
-  put(block, 148, fmt::format("{:06o}", sum) + std::string{"\0 ", 2});
-  return block;
-}
-
-std::string padded(std::string body) {
-  body.resize((body.size() + 511) / 512 * 512);
-  return body;
-}
-
-std::string packed(const Member& member) {
-  std::string block(512, '\0');
-  put(block, 0, member.name);
-  put(block, 100, "0000644");
-  put(block, 124, member.size.empty() ? fmt::format("{:011o}", member.body.size()) : member.size);
-  put(block, 136, "14000000000");
-  block[156] = member.type;
-  put(block, 157, member.link_to);
-  put(block, 257, member.magic);
-  put(block, 345, member.prefix);
-  return with_sum(block) + padded(member.body);
-}
-
-std::string pax(const std::string& key, const std::string& value) {
-  std::size_t length = key.size() + value.size() + 3;
-  while (std::to_string(length).size() + key.size() + value.size() + 3 != length)
-    length = std::to_string(length).size() + key.size() + value.size() + 3;
-  return std::to_string(length) + " " + key + "=" + value + "\n";
-}
+using test::packed;
+using test::padded;
+using test::pax;
+using test::tar;
+using test::with_sum;
+using Member = test::TarMember;
 
 const std::string kEnd(1024, '\0');
-
-std::string tar(const std::vector<Member>& members) {
-  std::string all;
-  for (const Member& member : members) all += packed(member);
-  return all + kEnd;
-}
 
 // "name=body name>link name/" of each entry.
 std::string listed(const std::string& archive, Limits limits = {}, std::size_t step = 512) {

@@ -294,6 +294,19 @@ TEST(ZipReader, the_directory_alone_says_what_is_a_link_or_a_device) {
   EXPECT_EQ(special_of(archive), (std::vector<std::uint64_t>{1, 2}));
 }
 
+// No checksum covers what the directory says of it: one flipped bit makes a file a link.
+TEST(ZipReader, a_link_that_leads_nowhere_and_a_device_with_content_are_corrupt) {
+  const auto kind_of = [](const std::string& body, std::uint32_t mode) {
+    return error_from(zip({{.name = "a", .body = body, .attributes = mode << 16}, {.name = "z"}})).kind();
+  };
+  for (const std::string& body :
+       {std::string{}, std::string{"two\nlines"}, std::string{"a\0b", 3}, std::string(4097, 'x')})
+    EXPECT_EQ(kind_of(body, 0120777), Kind::corrupt) << body;
+  for (const std::uint32_t device : {0140644u, 0010644u, 0020644u, 0060644u})
+    EXPECT_EQ(kind_of("x", device), Kind::corrupt) << device;
+  EXPECT_EQ(special_of(zip({{.name = "a", .body = "x", .attributes = 0110644u << 16}})).size(), 0u);
+}
+
 TEST(ZipReader, times_are_those_of_unix_or_else_of_dos) {
   const auto time_of = [](const std::string& archive) {
     MemorySource source{as_bytes(archive)};

@@ -46,14 +46,6 @@ void PrintTo(const StageCase& stage, std::ostream* out) {
   *out << stage.name;
 }
 
-std::string read_all(Source& source, std::size_t buffer_bytes) {
-  std::string all, buffer(buffer_bytes, '\0');
-  const auto bytes = std::as_writable_bytes(std::span{buffer});
-  while (const std::size_t got = source.read(bytes)) all.append(buffer, 0, got);
-  EXPECT_EQ(source.read(bytes), 0U) << "an end is no longer one when asked again";
-  return all;
-}
-
 TEST_P(StageTest, whole) {
   const std::string input = GetParam().input();
   MemorySource inner{as_bytes(input)};

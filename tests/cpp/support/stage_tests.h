@@ -15,6 +15,8 @@
 #include "penstock/base/error.h"
 #include "penstock/streams/source.h"
 
+#include "support/read_all.h"
+
 namespace penstock::test {
 
 // A stage over `inner`, with whatever it borrows besides kept alive by `keep`.
@@ -44,9 +46,6 @@ struct StageCase {
 };
 
 void PrintTo(const StageCase& stage, std::ostream* out);
-
-// Reads to the end through a buffer of `buffer_bytes`; asks once more, since an end stays an end.
-std::string read_all(Source& source, std::size_t buffer_bytes = 64 * 1024);
 
 class StageTest : public ::testing::TestWithParam<StageCase> {};
 
