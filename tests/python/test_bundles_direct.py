@@ -33,9 +33,15 @@ def test_a_bundle_is_finished_when_left_and_aborted_by_an_exception(bundles):
     assert bundle.state == "completed"
     assert told[0].meta == {"k": [1]}
     assert told[0].storage_key
-    with pytest.raises(ZeroDivisionError), bundles.start(ref("custom-2")) as left:
-        left.add("https://h/a", b"x")
-        raise ZeroDivisionError
+    left = bundles.start(ref("custom-2"))
+
+    def fail() -> None:
+        with left:
+            left.add("https://h/a", b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert left.state == "abandoned"
     with pytest.raises(penstock.Refused) as raised:
         left.add("https://h/b", b"x")

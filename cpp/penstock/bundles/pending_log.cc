@@ -1,6 +1,7 @@
 #include "penstock/bundles/pending_log.h"
 
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "penstock/base/units.h"
@@ -10,6 +11,8 @@ namespace penstock::bundles {
 namespace {
 
 constexpr std::uint64_t kMaxRecordBytes = 16_MiB;
+constexpr std::chrono::hours kKeptFor{30 * 24};
+constexpr std::size_t kAtOnce = 16;
 
 // nullopt: gone meanwhile.
 std::optional<std::string> read_all(store::ObjectStore& store, const std::string& key, const Call& call) {
@@ -55,6 +58,33 @@ void StorePendingLog::each(std::string_view recipe_id, const std::function<void(
   const auto listing = store_->list(folder(recipe_id), {}, call);
   while (const auto object = listing->next())
     if (const auto record = read_all(*store_, object->key, call)) visit(*record);
+}
+
+std::string KvPendingLog::key(std::string_view recipe_id, std::string_view bid) const {
+  return begin_ + std::string{recipe_id} + ":" + std::string{bid};
+}
+
+void KvPendingLog::put(std::string_view recipe_id, std::string_view bid, const std::string& record,
+                       const Call& call) {
+  values_->put(key(recipe_id, bid), record, kKeptFor, call);
+}
+
+void KvPendingLog::remove(std::string_view recipe_id, std::string_view bid, const Call& call) {
+  values_->remove(key(recipe_id, bid), call);
+}
+
+// A page of entries at a time, so that many records take no more memory than few.
+void KvPendingLog::each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
+                        const Call& call) {
+  std::string from = key(recipe_id, "");
+  std::string end = from;
+  end.back() = static_cast<char>(end.back() + 1);  // behind all that begin so
+  for (;;) {
+    const auto entries = values_->range(from, {.end = end, .limit = kAtOnce}, call);
+    for (const kv::Entry& entry : entries) visit(entry.value);
+    if (entries.size() < kAtOnce) return;
+    from = entries.back().key + '\0';
+  }
 }
 
 }  // namespace penstock::bundles

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "penstock/base/call.h"
+#include "penstock/kv/key_value.h"
 #include "penstock/store/object_store.h"
 
 namespace penstock::bundles {
@@ -45,6 +46,26 @@ class StorePendingLog : public PendingLog {
 
   std::shared_ptr<store::ObjectStore> store_;
   std::string prefix_;
+};
+
+// In values under `{begin}{recipe}:{bid}`, kept for 30 days: the default of a store may be an hour.
+class KvPendingLog : public PendingLog {
+ public:
+  explicit KvPendingLog(std::shared_ptr<kv::KeyValue> values,
+                        std::string begin = "sqs_notifications:pending:")
+      : values_(std::move(values)), begin_(std::move(begin)) {}
+
+  void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
+           const Call& call) override;
+  void remove(std::string_view recipe_id, std::string_view bid, const Call& call) override;
+  void each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
+            const Call& call) override;
+
+ private:
+  std::string key(std::string_view recipe_id, std::string_view bid) const;
+
+  std::shared_ptr<kv::KeyValue> values_;
+  std::string begin_;
 };
 
 }  // namespace penstock::bundles

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "penstock/bundles/owner.h"
+#include "penstock/kv/memory_key_value.h"
 #include "penstock/store/folder_store.h"
 
 #include "bundles/storages.h"
@@ -286,6 +287,23 @@ TEST(ObjectBundles, a_record_that_cannot_be_written_stops_the_commit) {
     }
     EXPECT_EQ(world.visible(kBid).has_value(), policy == Pending::best_effort);
   }
+}
+
+TEST(ObjectBundles, records_may_be_kept_in_a_key_value_store) {
+  const auto values = std::make_shared<kv::MemoryKeyValue>();
+  ObjectWorld world;
+  world.services.pending = std::make_shared<KvPendingLog>(values);
+  world.services.publish_errors = PublishErrors::defer;
+  world.told->failures = 40;
+  for (int i = 10; i < 50; ++i) {
+    BundleRef ref = reference("custom-" + std::to_string(i));
+    world.storage()->start(ref, {.id = i == 49 ? "other" : "fr"})->finish(Json::object());
+  }
+  EXPECT_EQ(values->count(), 40u);
+  EXPECT_TRUE(values->exists("sqs_notifications:pending:fr:custom-10"));
+  EXPECT_EQ(world.storage()->recover({.id = "fr"}).recovered, 39u);
+  EXPECT_TRUE(std::is_sorted(world.told->ids.begin(), world.told->ids.end()));
+  EXPECT_EQ(values->count(), 1u);
 }
 
 TEST(ObjectBundles, sweeping_removes_old_unmarked_objects_only_when_told_to) {
