@@ -277,3 +277,17 @@ def test_a_recipe_without_a_loader_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^Bundle loader required$") as raised:
         create_fetcher_config().build()
     assert isinstance(raised.value, penstock.Refused)
+
+
+def test_a_receipt_fits_a_line_and_a_notebook():
+    receipt = BundleReceipt(
+        2, 16, "6b37" + "0" * 60, 1, "out/<b>", "out/<b>/bundle.meta", "2026-01-15T10:30:00Z"
+    )
+    assert repr(receipt) == (
+        "BundleReceipt(resources_stored=2, bytes=16, resources_failed=1, location='out/<b>/bundle.meta')"
+    )
+    shown = receipt._repr_html_()
+    assert "out/&lt;b&gt;/bundle.meta" in shown
+    for fact in ("2, 1 failed", "16 bytes", "6b3700000000…0000", "2026-01-15", "#1a7f37'>completed"):
+        assert fact in shown
+    assert "failed" not in BundleReceipt(1, 1, "")._repr_html_()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penstock import display
 from penstock.bundles.core.bid import BID
 from penstock.bundles.core.request import Url
 from penstock.bundles.exceptions import BundleRefValidationError, ValidationError
@@ -36,6 +37,27 @@ class BundleReceipt:
     storage_key: str = ""
     location: str = ""
     completed_at: str = ""
+
+    def __repr__(self) -> str:
+        return display.line(
+            "BundleReceipt",
+            resources_stored=self.resources_stored,
+            bytes=self.bytes,
+            resources_failed=self.resources_failed or None,
+            location=self.location,
+        )
+
+    def _repr_html_(self) -> str:
+        stored = f"{self.resources_stored}, {self.resources_failed} failed"
+        rows: list[display.Row] = [
+            ("location", self.location),
+            ("resources", stored if self.resources_failed else str(self.resources_stored)),
+            ("size", display.size(self.bytes)),
+            ("manifest", display.short(self.manifest_sha256)),
+            ("completed", self.completed_at),
+            ("state", display.state("completed")),
+        ]
+        return display.table((name, value) for name, value in rows if value)
 
 
 @dataclass
