@@ -26,6 +26,8 @@ void bind_metrics(pybind11::module_& core);
 void bind_bid(pybind11::module_& core);
 void bind_bundle(pybind11::module_& core);
 void bind_bundles(pybind11::module_& core);
+void bind_unpack(pybind11::module_& core);
+void bind_bundle_zip(pybind11::module_& core);
 
 // The classes are of Python's own metaclass: nothing subclasses them or sets their static properties.
 inline pybind11::metaclass plain_type() {

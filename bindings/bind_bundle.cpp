@@ -12,50 +12,6 @@ namespace {
 
 using bundles::StagedBundle;
 
-using SourcePointer = std::shared_ptr<SourceHandle>;
-
-class GroupHandle {
- public:
-  explicit GroupHandle(BundlePointer bundle) : bundle_(std::move(bundle)), group_((*bundle_)->open_group()) {}
-  ~GroupHandle() { close(); }
-  bundles::Group& operator*() const {
-    if (!group_) throw std::invalid_argument("the group is closed");
-    return *group_;
-  }
-  void close() {
-    const Ungil ungil;
-    group_.reset();
-  }
-
- private:
-  BundlePointer bundle_;  // outlives its group
-  std::unique_ptr<bundles::Group> group_;
-};
-using GroupPointer = std::shared_ptr<GroupHandle>;
-
-// url content_type status_code derived_from=(url, bytes, codec) mismatch
-bundles::Resource resource_from(const py::dict& given) {
-  bundles::Resource resource{.url = given["url"].cast<std::string>(),
-                             .content_type = given["content_type"].cast<std::optional<std::string>>(),
-                             .status_code = given["status_code"].cast<int>()};
-  if (given.contains("derived_from") && !given["derived_from"].is_none()) {
-    auto [url, bytes, codec] =
-        given["derived_from"].cast<std::tuple<std::string, std::optional<std::uint64_t>, std::string>>();
-    resource.derived_from = bundles::DerivedFrom{url, bytes, codec};
-  }
-  if (given.contains("mismatch")) resource.mismatch = given["mismatch"].cast<bool>();
-  return resource;
-}
-
-template <class Of>
-py::object add(const std::shared_ptr<Of>& to, const py::dict& resource, const SourcePointer& body,
-               const CallPointer& state, const py::object& loop) {
-  return perform(state, loop, [to, resource = resource_from(resource), body](const Call& call) {
-    Attentive attentive{*body, call};
-    return (**to).add(resource, attentive, call);
-  });
-}
-
 // A step of completing that takes only a Call.
 template <auto step>
 py::object take_step(const BundlePointer& self, const CallPointer& state, const py::object& loop) {
@@ -68,8 +24,11 @@ void bind_bundle(py::module_& core) {
   const auto call = py::arg("call");
   const auto loop = py::arg("loop") = py::none();
   py::class_<BundleHandle, BundlePointer>(core, "Bundle", plain_type())
-      .def("add", &add<BundleHandle>, py::arg("resource"), py::arg("body"), call, loop)
-      .def("open_group", [](const BundlePointer& self) { return std::make_shared<GroupHandle>(self); })
+      .def("add", &add_resource<BundleHandle>, py::arg("resource"), py::arg("body"), call, loop)
+      .def("open_group",
+           [](const BundlePointer& self) {
+             return std::make_shared<GroupHandle>(self, (**self).open_group());
+           })
       .def(
           "finish",
           [](const BundlePointer& self, const std::string& metadata, const CallPointer& state,
@@ -117,14 +76,31 @@ void bind_bundle(py::module_& core) {
       .def_property_readonly("ref", [](const BundlePointer& self) { return to_python(self->ref()); });
 
   py::class_<GroupHandle, GroupPointer>(core, "BundleGroup", plain_type())
-      .def("add", &add<GroupHandle>, py::arg("resource"), py::arg("body"), call, loop)
+      .def("add", &add_resource<GroupHandle>, py::arg("resource"), py::arg("body"), call, loop)
       .def(
           "skip",
           [](const GroupPointer& self, const py::dict& resource, const std::string& why) {
             (**self).skip(resource_from(resource), why);
           },
           py::arg("resource"), py::arg("why"))
-      .def("keep", [](const GroupPointer& self) { (**self).keep(); })
+      .def(
+          "fail",
+          [](const GroupPointer& self, const py::dict& resource, const std::string& kind) {
+            (**self).fail(resource_from(resource), kind);
+          },
+          py::arg("resource"), py::arg("kind"))
+      .def(
+          "withdraw",
+          [](const GroupPointer& self, std::uint64_t number, const std::string& why) {
+            (**self).withdraw(number, why);
+          },
+          py::arg("number"), py::arg("why"))
+      .def(
+          "keep",
+          [](const GroupPointer& self, const CallPointer& state, const py::object& on) {
+            return perform(state, on, [self](const Call&) { (**self).keep(); });
+          },
+          call, loop)
       .def("close", &GroupHandle::close);
 }
 

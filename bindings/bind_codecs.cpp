@@ -22,21 +22,6 @@ namespace {
 using SourcePointer = std::shared_ptr<SourceHandle>;
 using SinkPointer = std::shared_ptr<SinkHandle>;
 
-codecs::Limits limits_from(const py::dict& given) {
-  codecs::Limits limits;
-  const auto set = [&given](const char* name, auto& value) {
-    if (given.contains(name)) value = given[name].cast<std::remove_reference_t<decltype(value)>>();
-  };
-  set("total_bytes", limits.total_bytes);
-  set("entry_bytes", limits.entry_bytes);
-  set("ratio", limits.ratio);
-  set("ratio_from", limits.ratio_from);
-  set("entries", limits.entries);
-  set("name_bytes", limits.name_bytes);
-  set("spool_bytes", limits.spool_bytes);
-  return limits;
-}
-
 // An archive that Python owns, with the source it reads. One thread at a time, its contents included.
 class ArchiveHandle {
  public:

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "penstock/bundles/staged_bundle.h"
 
+#include "await.h"
+#include "bundle_values.h"
 #include "gil.h"
+#include "py_source.h"
 
 namespace penstock::python {
 
@@ -28,5 +32,37 @@ class BundleHandle {
   bundles::BundleRef ref_;
 };
 using BundlePointer = std::shared_ptr<BundleHandle>;
+
+// A group that Python owns, and what it is a group of, which outlives it.
+class GroupHandle {
+ public:
+  GroupHandle(std::shared_ptr<void> of, std::unique_ptr<bundles::Group> group)
+      : of_(std::move(of)), group_(std::move(group)) {}
+  ~GroupHandle() { close(); }
+  bundles::Group& operator*() const {
+    if (!group_) throw std::invalid_argument("the group is closed");
+    return *group_;
+  }
+  void close() {
+    const Ungil ungil;
+    group_.reset();
+  }
+
+ private:
+  std::shared_ptr<void> of_;
+  std::unique_ptr<bundles::Group> group_;
+};
+using GroupPointer = std::shared_ptr<GroupHandle>;
+
+// What is added to `to`: a bundle, a group, a zip. With the GIL held.
+template <class To>
+py::object add_resource(const std::shared_ptr<To>& to, const py::dict& resource,
+                        const std::shared_ptr<SourceHandle>& body, const CallPointer& state,
+                        const py::object& loop) {
+  return perform(state, loop, [to, resource = resource_from(resource), body](const Call& call) {
+    Attentive attentive{*body, call};
+    return (**to).add(resource, attentive, call);
+  });
+}
 
 }  // namespace penstock::python

@@ -52,6 +52,23 @@ bundles::BundleRef bundle_ref_from(const py::dict& ref) {
           .meta = json_from(ref["meta"].cast<std::string>())};
 }
 
+bundles::Resource resource_from(const py::dict& given) {
+  bundles::Resource resource{.url = given["url"].cast<std::string>(),
+                             .content_type = given["content_type"].cast<std::optional<std::string>>(),
+                             .status_code = given["status_code"].cast<int>()};
+  if (given.contains("derived_from") && !given["derived_from"].is_none()) {
+    auto [url, bytes, codec] =
+        given["derived_from"].cast<std::tuple<std::string, std::optional<std::uint64_t>, std::string>>();
+    resource.derived_from = bundles::DerivedFrom{url, bytes, codec};
+  }
+  if (given.contains("mismatch")) resource.mismatch = given["mismatch"].cast<bool>();
+  return resource;
+}
+
+py::object to_python(const std::optional<bundles::DerivedFrom>& from) {
+  return from ? py::object(py::make_tuple(text(from->url), from->bytes, text(from->codec))) : py::none();
+}
+
 py::object to_python(const bundles::StoredResource& stored) {
   return py::make_tuple(text(stored.name), text(stored.location), stored.bytes, stored.sha256);
 }

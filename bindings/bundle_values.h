@@ -16,6 +16,10 @@ namespace py = pybind11;
 
 bundles::BundleRef bundle_ref_from(const py::dict& ref);  // as to_python() gives it
 
+// url content_type status_code derived_from=(url, bytes, codec) mismatch
+bundles::Resource resource_from(const py::dict& resource);
+py::object to_python(const std::optional<bundles::DerivedFrom>& from);  // that tuple, or None
+
 // Throws Refused for text that is no JSON object.
 bundles::Json json_from(const std::string& text);
 

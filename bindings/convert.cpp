@@ -194,4 +194,19 @@ std::optional<store::Range> range_from(const py::object& range) {
   return store::Range{first, last, suffix};
 }
 
+codecs::Limits limits_from(const py::dict& given) {
+  codecs::Limits limits;
+  const auto set = [&given](const char* name, auto& value) {
+    if (given.contains(name)) value = given[name].cast<std::remove_reference_t<decltype(value)>>();
+  };
+  set("total_bytes", limits.total_bytes);
+  set("entry_bytes", limits.entry_bytes);
+  set("ratio", limits.ratio);
+  set("ratio_from", limits.ratio_from);
+  set("entries", limits.entries);
+  set("name_bytes", limits.name_bytes);
+  set("spool_bytes", limits.spool_bytes);
+  return limits;
+}
+
 }  // namespace penstock::python

@@ -15,6 +15,7 @@
 
 #include "penstock/base/call.h"
 #include "penstock/bundles/bundle.h"
+#include "penstock/codecs/limits.h"
 #include "penstock/store/object.h"
 #include "penstock/streams/receipt.h"
 
@@ -72,6 +73,7 @@ py::object to_python(const std::shared_ptr<Bound>& bound) {
 store::ObjectMeta meta_from(py::handle meta);
 store::WriteOptions write_options(const py::dict& options);
 py::dict from_write_options(const store::WriteOptions& options);
+codecs::Limits limits_from(const py::dict& limits);               // by the names of its fields
 std::optional<store::Range> range_from(const py::object& range);  // None or (first, last, suffix)
 
 }  // namespace penstock::python

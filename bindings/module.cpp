@@ -27,6 +27,8 @@ PYBIND11_MODULE(_core, core) {
   bind_bid(core);
   bind_bundle(core);  // needs Source
   bind_bundles(core);
+  bind_unpack(core);
+  bind_bundle_zip(core);  // needs Bundle and BundleGroup
 
   // The package registers both: atexit and os.register_at_fork.
   core.def("_shutdown", [] {

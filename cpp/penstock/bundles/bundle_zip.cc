@@ -86,6 +86,7 @@ Receipt BundleZip::Out::finish() {
 BundleZip::BundleZip(Options options)
     : options_(std::move(options)),
       room_(options_.spool_folder, options_.spool_bytes),
+      on_stop_(options_.stop, Forward{stop_}),
       pipe_(Pipe::kDefaultBytes, {.stop = stop_.get_token()}),
       writer_(out_, {.spool_folder = options_.spool_folder}),
       members_(options_.spool_folder) {
@@ -284,13 +285,12 @@ std::unique_ptr<Group> BundleZip::open_group() {
 }
 
 void BundleZip::finish() {
-  {
-    const std::lock_guard lock{mutex_};
+  if (finished_) return;
+  write({}, [this] {
     if (finished_) return;
-  }
-  write({}, [this] { writer_.finish(); });
-  const std::lock_guard lock{mutex_};
-  finished_ = true;
+    writer_.finish();
+    finished_ = true;
+  });
 }
 
 // Whoever writes is stopped, and aborts the zip on his way out.

@@ -11,6 +11,7 @@
 //           is known to the reader, to every later add, and to finish().
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -39,6 +40,7 @@ class BundleZip {
     std::string name = "bundle.zip";    // what the members' lines say they are in
     std::string spool_folder{};         // "": $TMPDIR, else /tmp
     std::uint64_t spool_bytes = 4_GiB;  // on disk at once, but for the zip's directory
+    std::stop_token stop{};             // ends it as abort() does
     std::shared_ptr<Budget> budget{};   // null: the process's
   };
   BundleZip() : BundleZip(Options{}) {}
@@ -89,7 +91,12 @@ class BundleZip {
 
   Options options_;
   SpoolRoom room_;
+  struct Forward {
+    std::stop_source& to;
+    void operator()() const { to.request_stop(); }
+  };
   std::stop_source stop_;
+  std::stop_callback<Forward> on_stop_;
   Pipe pipe_;
   Out out_{pipe_.writer};
   codecs::ZipWriter writer_;
@@ -98,7 +105,8 @@ class BundleZip {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  bool writing_ = false, finished_ = false;
+  bool writing_ = false;
+  std::atomic<bool> finished_{false};
   std::exception_ptr broken_, reader_failure_;
 };
 

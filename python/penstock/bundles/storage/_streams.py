@@ -32,12 +32,36 @@ async def add(
     idle_timeout: float | None,
 ) -> tuple[str, str, int, str]:
     """All of ``stream``; (name, location, bytes, sha256)."""
-    if hasattr(stream, "__aiter__") and not isinstance(stream, sync.Positioned):
-        stream = until_silent(stream, idle_timeout, resource["url"])
-    source, feed = native_source(stream)
+    source, feed = native_source(watched(stream, idle_timeout, resource["url"]))
+    if isinstance(stream, Unpacked):
+        resource |= {"derived_from": stream.derived_from, "mismatch": stream.mismatch}
     on = sync.call()
     with storing(storage_type):
-        return await fed(feed, to.add(resource, source, on, loop()), on.stop)
+        if isinstance(stream, Zipped) and isinstance(to, _core.Bundle):
+            job = _core.add_bundle_zip(to, resource, stream.zip, on, loop())
+        else:
+            job = to.add(resource, source, on, loop())
+        return await fed(feed, job, on.stop)
+
+
+class Unpacked(Source):
+    """What a resource turned out to be, or a member of it."""
+
+    derived_from: _core._DerivedFrom | None = None
+    mismatch = False
+
+
+class Zipped(Source):
+    """A zip of resources, whose lines a bundle of the core takes over."""
+
+    zip: _core.BundleZip
+
+
+def watched(stream: Any, idle_timeout: float | None, url: str) -> Any:
+    """The same, but Lost once it is silent; what is read by the core has clocks of its own."""
+    if hasattr(stream, "__aiter__") and not isinstance(stream, sync.Positioned):
+        return until_silent(stream, idle_timeout, url)
+    return stream
 
 
 async def until_silent(stream: Any, seconds: float | None, url: str) -> AsyncIterator[Any]:
@@ -93,9 +117,19 @@ class Group:
         """A line in the manifest for what is not stored."""
         self._native.skip({"url": url, "content_type": content_type, "status_code": status_code}, why)
 
+    def fail(self, url: str, content_type: str | None, status_code: int, kind: str) -> None:
+        """A line in the manifest for what failed."""
+        self._native.fail({"url": url, "content_type": content_type, "status_code": status_code}, kind)
+
+    def withdraw(self, number: int, why: str) -> None:
+        """What the add of that number stored, from 0, is skipped after all."""
+        self._native.withdraw(number, why)
+
     async def keep(self) -> None:
         """All of them stay."""
-        self._native.keep()
+        on = sync.call()
+        with storing(self._storage_type):
+            await done(self._native.keep(on, loop()), on.stop)
         await self.abort()
 
     async def abort(self) -> None:

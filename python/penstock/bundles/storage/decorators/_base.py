@@ -1,0 +1,102 @@
+"""What decorators of storages have in common: everything they do not do is done by the storage underneath."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from penstock.bundles.storage._streams import NativeStream, open_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from penstock.bundles.storage._streams import Opening
+
+_IDLE_TIMEOUT = 300.0
+
+
+class StorageDecorator:
+    """A storage over another. What it lacks is that one's: ``on_run_start``, records, queues."""
+
+    base_storage: Any
+
+    def __init__(self, base_storage: Any) -> None:
+        self.base_storage = base_storage
+
+    @property
+    def _idle_timeout(self) -> float | None:
+        """How long a stream may be silent: as the storage underneath says, if it does."""
+        given = getattr(self.base_storage, "_idle_timeout", _IDLE_TIMEOUT)
+        return given if given is None or isinstance(given, int | float) else _IDLE_TIMEOUT
+
+    def open_bundle(self, bundle_id: str, metadata: dict[str, Any] | None = None) -> Opening:
+        """As the storage's, and what is written passes this decorator."""
+        made = getattr(type(self.base_storage), "_stream_type", NativeStream)
+        return open_stream(self, made, bundle_id, metadata or {})
+
+    async def close_bundle(self, stream: Any) -> None:
+        """The same as ``stream.close()``."""
+        await stream.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "base_storage" or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(name)  # while it is made, copied or unpickled there is nothing underneath
+        return getattr(self.base_storage, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_storage!r})"
+
+
+class DecoratedContext:
+    """An open bundle over another."""
+
+    base_context: Any
+
+    def __init__(self, base_context: Any, decorator: Any) -> None:
+        self.base_context = base_context
+        self.decorator = decorator
+        self._adds = 0
+        self._idle: asyncio.Event | None = None
+
+    @property
+    def state(self) -> str:
+        """``open adding completing completed failed abandoned``."""
+        below: str = getattr(self.base_context, "state", "open")
+        return "adding" if self._adds and below == "open" else below
+
+    async def abort(self, why: str = "") -> None:
+        """As the storage's, if it can be aborted."""
+        abort = getattr(self.base_context, "abort", None)
+        if abort is not None:
+            await abort(why)
+
+    @contextmanager
+    def _adding(self) -> Iterator[None]:
+        self._adds += 1
+        try:
+            yield
+        finally:
+            self._adds -= 1
+            if self._idle is not None and not self._adds:
+                self._idle.set()
+
+    async def _until_idle(self) -> None:
+        while self._adds:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "base_context" or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(name)
+        return getattr(self.base_context, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_context!r})"
+
+
+async def open_group(base_context: Any) -> Any:
+    """For what stays or goes together; None if the storage has no such thing. Not what a mock would say it has."""
+    if getattr(type(base_context), "open_group", None) is None:
+        return None
+    return await base_context.open_group()
