@@ -12,25 +12,34 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import platform
 import random
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build/bench"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness import (
+    BUCKET,
+    BUILD,
+    ROOT,
+    Died,
+    Run,
+    by_boto3,
+    create_bucket,
+    endpoints,
+    forget_taken,
+    machine,
+    present,
+    remove_stored,
+    rounds,
+    run_peer,
+    sink,
+    summary,
+    taken,
+)
+
 PEERS = Path(__file__).parent / "peers"
-BUCKET = "bench"
-KEYS = ("testkey", "testsecret123")
 
 
 @dataclass(frozen=True)
@@ -64,23 +73,6 @@ def commands() -> dict[str, list[str]]:
     }
 
 
-def present(peers: Iterable[str]) -> list[str]:
-    """Those whose program and script are there."""
-    return [
-        peer
-        for peer in peers
-        if shutil.which(commands()[peer][0])
-        and all(Path(part).exists() for part in commands()[peer][1:] if part.startswith("/"))
-    ]
-
-
-@dataclass
-class Run:
-    wall: float  # seconds
-    cpu: float  # seconds, user + sys
-    rss: float  # MiB, peak
-
-
 def origin_digests(scenario: Scenario) -> list[str]:
     """What the origin serves, hashed by hashlib: the judge of every peer's digest."""
     with sink() as origin:
@@ -94,36 +86,10 @@ def origin_digests(scenario: Scenario) -> list[str]:
         return digests
 
 
-class sink:
-    """The byte origin and sink as a child process."""
-
-    def __enter__(self) -> str:
-        self.process = subprocess.Popen([BUILD / "bench/bench_sink"], stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout
-        return f"http://127.0.0.1:{self.process.stdout.readline().split()[1]}"
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
-class Died(Exception):
-    """A peer's process ended by itself; the argument is its exit status, negative for a signal."""
-
-
 def measure(name: str, scenario: Scenario, origin: str, endpoint: str) -> tuple[Run, dict[str, str]]:
     arguments = [origin, endpoint, BUCKET, str(scenario.count), str(scenario.size), str(scenario.concurrency)]
-    with tempfile.TemporaryFile("w+") as output:
-        begun = time.monotonic()
-        process = subprocess.Popen(commands()[name] + arguments, stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - begun
-        if process.returncode != 0:
-            raise Died(process.returncode)
-        output.seek(0)
-        digests = dict(line.split() for line in output.read().splitlines())
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024), digests
+    run, printed = run_peer(commands()[name] + arguments)
+    return run, dict(line.split() for line in printed.splitlines())
 
 
 def check(name: str, scenario: Scenario, expected: list[str], digests: dict[str, str]) -> None:
@@ -133,26 +99,10 @@ def check(name: str, scenario: Scenario, expected: list[str], digests: dict[str,
 
 
 def check_taken(name: str, scenario: Scenario, endpoint: str) -> None:
-    with urllib.request.urlopen(f"{endpoint}/_taken") as answer:
-        taken = json.load(answer)
-    short = [key for i in range(scenario.count) if taken.get(key := f"{BUCKET}/{name}-{i}") != scenario.size]
+    got = taken(endpoint)
+    short = [key for i in range(scenario.count) if got.get(key := f"{BUCKET}/{name}-{i}") != scenario.size]
     if short:
         sys.exit(f"{name}: the sink got another number of bytes for {short[:5]}")
-    urllib.request.urlopen(f"{endpoint}/_clear").close()
-
-
-BOTO3 = (
-    "import boto3,hashlib,sys\n"
-    "bucket=sys.argv[4]\n"
-    "c=boto3.client('s3',endpoint_url=sys.argv[1],region_name='us-east-1',aws_access_key_id=sys.argv[2],"
-    "aws_secret_access_key=sys.argv[3])\n"
-)
-
-
-def by_boto3(program: str, endpoint: str, keys: list[str]) -> str:
-    """What `program` prints: it has the client `c`, the name `bucket`, and the keys in sys.argv[5:]."""
-    command = [str(BUILD / "venv/bin/python"), "-c", BOTO3 + program, endpoint, *KEYS, BUCKET, *keys]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def check_stored(name: str, scenario: Scenario, expected: list[str], endpoint: str) -> None:
@@ -169,33 +119,6 @@ def check_stored(name: str, scenario: Scenario, expected: list[str], endpoint: s
     wrong = [f"{name}-{i}" for i in numbers if stored.get(f"{name}-{i}") != expected[i]]
     if wrong:
         sys.exit(f"{name}: the stored objects differ: {wrong[:5]}")
-
-
-def remove_stored(endpoint: str) -> None:
-    """Nobody writes beside another's objects; what a dead peer left goes too."""
-    program = (
-        "for page in c.get_paginator('list_objects_v2').paginate(Bucket=bucket):\n"
-        " there=[{'Key':o['Key']} for o in page.get('Contents',())]\n"
-        " there and c.delete_objects(Bucket=bucket,Delete={'Objects':there,'Quiet':True})\n"
-        "for u in c.list_multipart_uploads(Bucket=bucket).get('Uploads',()):\n"
-        " c.abort_multipart_upload(Bucket=bucket,Key=u['Key'],UploadId=u['UploadId'])\n"
-    )
-    by_boto3(program, endpoint, [])
-
-
-def create_bucket(endpoint: str) -> None:
-    by_boto3(
-        "if bucket not in [b['Name'] for b in c.list_buckets()['Buckets']]: c.create_bucket(Bucket=bucket)\n",
-        endpoint,
-        [],
-    )
-
-
-def rounds(peers: list[str], count: int) -> Iterator[tuple[int, str]]:
-    """Round robin, one warm-up round first (number 0)."""
-    for number in range(count + 1):
-        for peer in peers:
-            yield number, peer
 
 
 def bench(
@@ -217,7 +140,7 @@ def bench(
                 if peer == "floor" or peer.startswith("penstock"):
                     sys.exit(f"{peer} must not die")
                 died[peer].append(*death.args)
-                urllib.request.urlopen(f"{origin}/_clear").close()
+                forget_taken(origin)
                 if endpoint:
                     remove_stored(endpoint)
                 continue
@@ -236,14 +159,6 @@ def bench(
             "peers": {peer: summary(runs[peer]) | {"died": died[peer]} for peer in peers}}  # fmt: skip
 
 
-def summary(runs: list[Run]) -> dict[str, object]:
-    fields = ("wall", "cpu", "rss")
-    if not runs:
-        return dict.fromkeys(fields) | {"runs": []}
-    medians = {field: round(statistics.median(getattr(run, field) for run in runs), 3) for field in fields}
-    return medians | {"runs": [asdict(run) for run in runs]}
-
-
 def table(result: dict[str, object]) -> str:
     peers: dict[str, dict[str, float]] = result["peers"]  # type: ignore[assignment]
     base = peers.get("floor")
@@ -259,20 +174,6 @@ def table(result: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> dict[str, object]:
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.processor())  # fmt: skip
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    return {"cpu": model, "cores": os.cpu_count(), "memory_mib": memory, "kernel": platform.release(),
-            "python": platform.python_version()}  # fmt: skip
-
-
-def endpoints() -> dict[str, str | None]:
-    """The sink, and the servers PENSTOCK_TEST_S3 names ("versitygw=http://... minio=http://...")."""
-    named = dict(pair.split("=", 1) for pair in os.environ.get("PENSTOCK_TEST_S3", "").split())
-    return {"sink": None, **named}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -282,13 +183,13 @@ def main() -> None:
     )
     parser.add_argument("--server", nargs="+", default=list(endpoints()), choices=endpoints(),
                         help="the sink, and the servers that PENSTOCK_TEST_S3 names")  # fmt: skip
-    parser.add_argument("--peer", nargs="+", default=present(commands()), choices=commands())
+    parser.add_argument("--peer", nargs="+", default=present(commands(), commands()), choices=commands())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/files.json")
     options = parser.parse_args()
-    if absent := set(options.peer) - set(present(options.peer)):
+    if absent := set(options.peer) - set(present(options.peer, commands())):
         parser.error(f"not installed: {', '.join(sorted(absent))}; scripts/bench installs what it can")
-    for peer in commands().keys() - set(present(commands())):
+    for peer in commands().keys() - set(present(commands(), commands())):
         print(f"left out, not installed: {peer}", file=sys.stderr)
     results = []
     options.out.parent.mkdir(parents=True, exist_ok=True)

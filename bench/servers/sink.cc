@@ -4,8 +4,9 @@
 // inside the kernel (MSG_TRUNC), parts are counted, not kept. What it does keep is the number of body bytes a
 // key got, so that a peer which sends less is caught: GET /_taken answers {"bucket/key": bytes, ...}.
 //
-//   bench_sink [--port N]          prints "port N", serves 127.0.0.1 until SIGTERM
+//   bench_sink [--port N] [--files FOLDER]   prints "port N", serves 127.0.0.1 until SIGTERM
 //   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range
+//   GET  /files/NAME               a file of FOLDER
 //   PUT, POST, HEAD, DELETE /bucket/key...   the S3 verbs an upload needs
 #include <algorithm>
 #include <atomic>
@@ -22,9 +23,12 @@
 #include <vector>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -72,6 +76,7 @@ class Taken {
 
 Taken taken;
 std::atomic<std::uint64_t> next_upload{1};
+std::string files_folder;
 
 struct Head {
   std::string method, path, query;
@@ -208,6 +213,7 @@ class Connection {
 
   bool answer(const Head& head) {
     if (head.path.starts_with("/bytes/")) return serve_bytes(head);
+    if (head.path.starts_with("/files/")) return serve_file(head.path.substr(7));
     if (head.path == "/_taken") return reply("200 OK", "", taken.json());
     if (head.path == "/_clear") {
       taken.clear();
@@ -268,6 +274,20 @@ class Connection {
     return true;
   }
 
+  // /files/NAME
+  bool serve_file(const std::string& name) {
+    const int file = open((files_folder + "/" + name).c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return reply("404 Not Found", "");
+    struct stat about{};
+    fstat(file, &about);
+    const std::string head =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(about.st_size) + "\r\n\r\n";
+    bool sent = send_all(head.data(), head.size());
+    for (off_t at = 0; sent && at < about.st_size;) sent = sendfile(fd_, file, &at, kBlock) > 0;
+    close(file);
+    return sent;
+  }
+
   int fd_;
   std::string buffer_;
 };
@@ -276,7 +296,10 @@ class Connection {
 
 int main(int argc, char** argv) {
   int port = 0;
-  if (argc == 3 && std::strcmp(argv[1], "--port") == 0) port = std::atoi(argv[2]);
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--port") == 0) port = std::atoi(argv[i + 1]);
+    if (std::strcmp(argv[i], "--files") == 0) files_folder = argv[i + 1];
+  }
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

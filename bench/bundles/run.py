@@ -1,0 +1,229 @@
+"""A bundle of streams into a bucket, penstock beside temp file + boto3 ``upload_file``, in one run.
+
+Each peer is its own process, the peers take turns (round robin), and the figures are medians over the rounds. What
+a peer stores is fed by the same code: connections of asyncio to a local origin. "source" reads these streams and
+drops them, which nobody can beat. A missing or short object, or one whose bytes differ, fails the run.
+
+    wall, CPU   of the whole process, as the kernel accounts them
+    growth      its peak of resident memory, less what it had before the bundle
+    written     what it wrote to file systems; 0 where $TMPDIR is a tmpfs
+    late        how much later than asked a loop that wants to run every ms does (scenario "stall")
+
+    python bench/bundles/run.py [--scenario NAME ...] [--server NAME ...] [--peer NAME ...] [--rounds 5] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import statistics
+import sys
+import urllib.request
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "servers")]
+import gzipped
+from harness import (
+    BUCKET,
+    BUILD,
+    KEYS,
+    ROOT,
+    Run,
+    by_boto3,
+    create_bucket,
+    endpoints,
+    machine,
+    remove_stored,
+    rounds,
+    run_peer,
+    sink,
+    summary,
+    taken,
+)
+
+PEERS = Path(__file__).parent / "peers"
+FILES = BUILD / "bundles"
+TEMP_FILE = "tempfile-boto3"
+CHECKED = 20  # of many objects, so many are read back
+
+
+@dataclass(frozen=True)
+class Scenario:
+    count: int
+    size: int  # bytes of a resource, as it is stored
+    concurrency: int
+    kind: str = "plain"  # or gzip, or stall
+
+    def scaled(self, scale: float) -> Scenario:
+        if self.kind == "plain" and self.count > 1:
+            return replace(self, count=max(2, round(self.count * scale)))
+        return replace(self, size=max(1, round(self.size * scale / 2**20)) * 2**20)
+
+    def names(self) -> list[str]:
+        """Of the resources; ``docs/formats/bundles.md``."""
+        if self.kind == "gzip":
+            return ["files_table.csv"]
+        return [f"bytes_{self.size}_{number}" for number in range(self.count)]
+
+
+SCENARIOS = {
+    "1x1GiB": Scenario(1, 1 << 30, 1),
+    "1000x64KiB": Scenario(1000, 64 << 10, 32),
+    "gzip-2GiB": Scenario(1, 2 << 30, 1, "gzip"),
+    "100-at-once": Scenario(100, 8 << 20, 100, "stall"),
+}
+
+
+def commands() -> dict[str, list[str]]:
+    penstock_python, bench_python = str(ROOT / ".venv/bin/python"), str(BUILD / "venv/bin/python")
+    return {
+        "source": [penstock_python, str(PEERS / "source_peer.py")],
+        "penstock": [penstock_python, str(PEERS / "penstock_peer.py")],
+        TEMP_FILE: [bench_python, str(PEERS / "boto3_peer.py")],
+    }
+
+
+def origin_digests(scenario: Scenario, origin: str) -> list[str]:
+    """What must be stored, hashed by hashlib."""
+    if scenario.kind == "gzip":
+        return [gzipped.digest(scenario.size >> 20)]
+    digests = []
+    for number in range(scenario.count):
+        sha256 = hashlib.sha256()
+        with urllib.request.urlopen(f"{origin}/bytes/{scenario.size}/{number}") as body:
+            while chunk := body.read(1 << 20):
+                sha256.update(chunk)
+        digests.append(sha256.hexdigest())
+    return digests
+
+
+def measure(peer: str, scenario: Scenario, origin: str, endpoint: str) -> tuple[Run, dict[str, object]]:
+    numbers = map(str, (scenario.count, scenario.size, scenario.concurrency))
+    keys = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), KEYS, strict=True))
+    command = [*commands()[peer], origin, endpoint, BUCKET, *numbers, scenario.kind]
+    run, printed = run_peer(command, env={**os.environ, **keys})
+    said: dict[str, object] = json.loads(printed)
+    return run, said
+
+
+def check_taken(peer: str, scenario: Scenario, storage_key: object, origin: str) -> None:
+    got = taken(origin)
+    keys = [f"{BUCKET}/{storage_key}/{name}" for name in scenario.names()]
+    if short := [key for key in keys if got.get(key) != scenario.size]:
+        sys.exit(f"{peer}: the sink got another number of bytes for {short[:5]}")
+    if not any(key.endswith("/metadata.json") for key in got):
+        sys.exit(f"{peer}: its bundle was not published")
+
+
+def check_stored(
+    peer: str, scenario: Scenario, storage_key: object, expected: list[str], endpoint: str
+) -> None:
+    """Every object is there, and a sample of them, read back by boto3, has the bytes of the origin."""
+    program = (
+        "root=sys.argv[5].rpartition('/')[0]\n"
+        "sizes={o['Key']:o['Size'] for page in c.get_paginator('list_objects_v2').paginate(Bucket=bucket,Prefix=root)\n"
+        "       for o in page.get('Contents',())}\n"
+        "print(len([k for k in sizes if k.startswith(sys.argv[5]+'/')]), root+'/metadata.json' in sizes)\n"
+        "for k in sys.argv[6:]:\n"
+        " h=hashlib.sha256()\n"
+        " for b in c.get_object(Bucket=bucket,Key=sys.argv[5]+'/'+k)['Body'].iter_chunks(1<<20): h.update(b)\n"
+        " print(k,h.hexdigest())\n"
+    )
+    numbers = random.Random(1).sample(range(scenario.count), min(CHECKED, scenario.count))
+    names = scenario.names()
+    listed, *lines = by_boto3(program, endpoint, [str(storage_key), *(names[i] for i in numbers)]).splitlines()
+    if listed != f"{scenario.count} True":
+        sys.exit(f"{peer}: {scenario.count} objects and a metadata.json were expected, found: {listed}")
+    stored = dict(line.split() for line in lines)
+    if wrong := [names[i] for i in numbers if stored.get(names[i]) != expected[i]]:
+        sys.exit(f"{peer}: the stored objects differ: {wrong[:5]}")
+
+
+def bench(
+    name: str, scenario: Scenario, server: str, endpoint: str | None, peers: list[str], count: int
+) -> dict[str, object]:
+    runs: dict[str, list[Run]] = {peer: [] for peer in peers}
+    said: dict[str, list[dict[str, object]]] = {peer: [] for peer in peers}
+    if endpoint:
+        create_bucket(endpoint)
+        remove_stored(endpoint)
+    if scenario.kind == "gzip":
+        FILES.mkdir(parents=True, exist_ok=True)
+        gzipped.write(scenario.size >> 20, FILES / "table.csv.gz")
+    with sink(FILES) as origin:
+        expected = origin_digests(scenario, origin) if endpoint else []
+        for number, peer in rounds(peers, count):
+            run, told = measure(peer, scenario, origin, endpoint or origin)
+            if peer != "source" and endpoint is None:
+                check_taken(peer, scenario, told["storage_key"], origin)
+            elif peer != "source" and endpoint:
+                if number == 0:
+                    check_stored(peer, scenario, told["storage_key"], expected, endpoint)
+                remove_stored(endpoint)
+            if number > 0:
+                runs[peer].append(run)
+                said[peer].append(told)
+            print(f"  {name} {server} round {number} {peer}: {run.wall:.2f} s wall, {run.cpu:.2f} s CPU, "
+                  f"growth {told['growth']:.0f} MiB", file=sys.stderr)  # fmt: skip
+    return {"scenario": name, "size": scenario.size, "count": scenario.count, "server": server, "rounds": count,
+            "peers": {peer: summary(runs[peer]) | told_of(said[peer]) for peer in peers}}  # fmt: skip
+
+
+def told_of(said: list[dict[str, object]]) -> dict[str, object]:
+    """Medians of what the peers said of themselves."""
+
+    def median(values: list[float]) -> float:
+        return round(statistics.median(values), 2)
+
+    stalls: list[dict[str, float]] = [told["stall"] for told in said if told["stall"]]  # type: ignore[misc]
+    return {
+        "growth": median([told["growth"] for told in said]),  # type: ignore[misc]
+        "late_ms": {at: median([stall[at] for stall in stalls]) for at in ("p50", "p99", "max")} if stalls else None,
+    }  # fmt: skip
+
+
+def table(result: dict[str, object]) -> str:
+    peers: dict[str, dict[str, float]] = result["peers"]  # type: ignore[assignment]
+    base = peers.get(TEMP_FILE)
+    lines = [f"\n{result['scenario']} into {result['server']}, medians of {result['rounds']}",
+             f"{'peer':16}{'wall s':>8}{'faster':>8}{'CPU s':>8}{'less':>7}{'peak MiB':>10}{'growth':>8}{'written':>9}"
+             f"{'late ms: p50':>14}{'p99':>8}{'max':>8}"]  # fmt: skip
+    for name, peer in peers.items():
+        faster, less = (f"{base[field] / peer[field]:.2f}x" if base else "-" for field in ("wall", "cpu"))
+        late: dict[str, float] = peer["late_ms"] or {}  # type: ignore[assignment]
+        lines.append(f"{name:16}{peer['wall']:8.2f}{faster:>8}{peer['cpu']:8.2f}{less:>7}{peer['rss']:10.0f}"
+                     f"{peer['growth']:8.0f}{peer['written']:9.0f}"
+                     f"{late.get('p50', '-'):>14}{late.get('p99', '-'):>8}{late.get('max', '-'):>8}")  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenario", nargs="+", default=list(SCENARIOS), choices=SCENARIOS)
+    parser.add_argument("--server", nargs="+", default=list(endpoints()), choices=endpoints(),
+                        help="the sink, and the servers that PENSTOCK_TEST_S3 names")  # fmt: skip
+    parser.add_argument("--peer", nargs="+", default=list(commands()), choices=commands())
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the sizes, or of the number of small resources")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench/results/bundles.json")
+    options = parser.parse_args()
+    results = []
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for server in options.server:
+        for name in options.scenario:
+            scenario = SCENARIOS[name].scaled(options.scale)
+            results.append(bench(name, scenario, server, endpoints()[server], options.peer, options.rounds))
+            print(table(results[-1]), flush=True)
+            told = {"machine": machine(), "scale": options.scale, "results": results}
+            options.out.write_text(json.dumps(told, indent=1) + "\n")
+    print(f"\nwritten: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
