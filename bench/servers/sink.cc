@@ -5,11 +5,14 @@
 // key got, so that a peer which sends less is caught: GET /_taken answers {"bucket/key": bytes, ...}.
 //
 //   bench_sink [--port N] [--files FOLDER]   prints "port N", serves 127.0.0.1 until SIGTERM
-//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range
+//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range. ?rate=R: so
+//   many
+//                                  bytes a second at most, in pieces of 64 KiB
 //   GET  /files/NAME               a file of FOLDER
 //   PUT, POST, HEAD, DELETE /bucket/key...   the S3 verbs an upload needs
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -33,7 +36,7 @@
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 20;
+constexpr std::size_t kBlock = 1 << 20, kPacedPiece = 64 << 10;
 
 // One random megabyte, twice, so that any rotation of it is contiguous.
 const std::vector<char>& block() {
@@ -265,11 +268,16 @@ class Connection {
             "\"\r\nAccept-Ranges: bytes\r\nContent-Type: application/octet-stream\r\n\r\n";
     if (!send_all(text.data(), text.size())) return false;
     if (head.method == "HEAD") return true;
+    const std::uint64_t rate =
+        head.query.starts_with("rate=") ? std::strtoull(head.query.c_str() + 5, nullptr, 10) : 0;
+    const auto begun = std::chrono::steady_clock::now();
     for (std::uint64_t at = first; at < size;) {
       const std::size_t offset = (at + seed * 4099) % kBlock;
-      const std::size_t some = std::min<std::uint64_t>(kBlock, size - at);
+      const std::size_t some = std::min<std::uint64_t>(rate ? kPacedPiece : kBlock, size - at);
       if (!send_all(block().data() + offset, some)) return false;
       at += some;
+      if (rate)
+        std::this_thread::sleep_until(begun + std::chrono::microseconds{(at - first) * 1'000'000 / rate});
     }
     return true;
   }

@@ -2,7 +2,7 @@
 
 What blocks runs in a thread, which not everybody who does it this way thinks of.
 
-usage: boto3_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY KIND
+usage: boto3_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY RATE KIND
 """
 
 from __future__ import annotations

@@ -23,12 +23,18 @@ class Job:
     count: int
     size: int  # bytes of a resource, and what is stored of it
     concurrency: int
-    gzipped: bool
+    rate: int  # bytes a second of each stream, 0: as fast as they go
+    kind: str  # plain, or gzip
+
+    @property
+    def gzipped(self) -> bool:
+        return self.kind == "gzip"
 
     def urls(self) -> list[str]:
         if self.gzipped:
             return [f"{self.origin}/files/table.csv.gz"]
-        return [f"{self.origin}/bytes/{self.size}/{number}" for number in range(self.count)]
+        rate = f"?rate={self.rate}" if self.rate else ""
+        return [f"{self.origin}/bytes/{self.size}/{number}{rate}" for number in range(self.count)]
 
     async def each(self, store: Callable[[str], Awaitable[None]]) -> None:
         """Every URL, so many at once."""
@@ -46,7 +52,8 @@ async def stream(url: str) -> AsyncIterator[bytes]:
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
-        writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         left = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
         while left:
@@ -60,7 +67,7 @@ async def stream(url: str) -> AsyncIterator[bytes]:
 
 
 class Ticker:
-    """How much later than asked the loop comes back, a thousand times a second."""
+    """How much later than asked the loop comes back, a thousand times a second, while all streams are under way."""
 
     def __init__(self) -> None:
         self.late: list[float] = []  # ms
@@ -83,19 +90,19 @@ def memory_mib(field: str) -> float:
     return int(status.partition(field + ":")[2].split()[0]) / 1024
 
 
-async def _measured(job: Job, bundle: Callable[[Job], Awaitable[str]], ticks: bool) -> dict[str, object]:
+async def _measured(job: Job, bundle: Callable[[Job], Awaitable[str]]) -> dict[str, object]:
     ticker = Ticker()
-    ticking = asyncio.create_task(ticker.run()) if ticks else None
+    ticking = asyncio.create_task(ticker.run()) if job.concurrency == job.count > 1 else None
     begin = memory_mib("VmRSS")
     storage_key = await bundle(job)
     growth = memory_mib("VmHWM") - begin
     if ticking:
         ticking.cancel()
-    return {"storage_key": storage_key, "growth": growth, "stall": ticker.summary() if ticks else None}
+    return {"storage_key": storage_key, "growth": growth, "late_ms": ticker.summary() if ticking else None}
 
 
 def main(bundle: Callable[[Job], Awaitable[str]]) -> None:
     """Run ``bundle``, which returns what stands before "/" and a resource's name in its key."""
     origin, endpoint, bucket, *numbers, kind = sys.argv[1:]
-    job = Job(origin, endpoint, bucket, *map(int, numbers), gzipped=kind == "gzip")
-    print(json.dumps(asyncio.run(_measured(job, bundle, kind == "stall"))))
+    job = Job(origin, endpoint, bucket, *map(int, numbers), kind)
+    print(json.dumps(asyncio.run(_measured(job, bundle))))

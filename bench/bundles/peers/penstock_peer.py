@@ -1,6 +1,6 @@
 """penstock: each stream into one bundle of PipelineStorage, as a loader does it.
 
-usage: penstock_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY KIND
+usage: penstock_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY RATE KIND
 """
 
 from __future__ import annotations

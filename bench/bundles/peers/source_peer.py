@@ -1,6 +1,6 @@
 """The streams alone, read and dropped: what every other peer pays before it stores a byte.
 
-usage: source_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY KIND
+usage: source_peer.py ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY RATE KIND
 """
 
 from __future__ import annotations
