@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "penstock/base/units.h"
 #include "penstock/base/utf8.h"
 #include "penstock/bundles/marker_source.h"
 #include "penstock/bundles/names.h"
@@ -17,6 +18,9 @@ namespace {
 constexpr std::size_t kMaxUrlBytes = 1024;
 constexpr std::chrono::seconds kWithdrawsWithin{30};
 constexpr const char* kJsonType = "application/json";
+// Manifest and marker grow with the bundle, what they need of memory does not: the smallest parts, one at a
+// time.
+constexpr std::uint64_t kDocumentPartBytes = 5_MiB;
 
 std::string new_token() {
   std::random_device random;
@@ -101,12 +105,20 @@ void ObjectStaging::withdraw(const std::string& name) noexcept {
   }
 }
 
+store::WriteOptions ObjectStaging::document(const char* content_type, const Call& call) {
+  return {.content_type = content_type,
+          .part_bytes = kDocumentPartBytes,
+          .max_parts_in_flight = 1,
+          .before_upload = [this, call] { note_upload(call); }};
+}
+
 void ObjectStaging::seal(const Sealed& sealed, const Manifest& manifest, const Call& call) {
   manifest_ = &manifest;
   marker_text_ = marker_text(sealed, of_.keys.marker);
   disk::SpoolSource lines{manifest.spool()};
-  store_->put(of_.keys.manifest, lines, {.length = manifest.size(), .content_type = "application/x-ndjson"},
-              call);
+  store::WriteOptions options = document("application/x-ndjson", call);
+  options.length = manifest.size();
+  store_->put(of_.keys.manifest, lines, options, call);
 }
 
 Marker ObjectStaging::marker() const {
@@ -117,11 +129,10 @@ Marker ObjectStaging::marker() const {
 void ObjectStaging::commit(const Call& call) {
   MarkerSource text{marker_text_, of_.keys, manifest_->spool()};
   try {
-    store_->put(of_.keys.marker, text,
-                {.mode = store::Mode::create(),
-                 .content_type = kJsonType,
-                 .metadata = {{std::string{kMarkerToken}, token_}}},
-                call);
+    store::WriteOptions options = document(kJsonType, call);
+    options.mode = store::Mode::create();
+    options.metadata = {{std::string{kMarkerToken}, token_}};
+    store_->put(of_.keys.marker, text, options, call);
   } catch (const Error& error) {
     if (error.kind() != Kind::conflict) throw;
     const auto there = store_->find(of_.keys.marker, call);

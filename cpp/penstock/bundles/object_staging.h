@@ -41,6 +41,7 @@ class ObjectStaging : public Staging {
 
  private:
   void note_upload(const Call& call);
+  store::WriteOptions document(const char* content_type, const Call& call);  // which may be long
   void put_document(const std::string& key, std::string_view text, const Call& call);
 
   std::shared_ptr<store::ObjectStore> store_;

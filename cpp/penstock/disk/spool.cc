@@ -1,5 +1,6 @@
 #include "penstock/disk/spool.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <stdexcept>
@@ -13,6 +14,8 @@
 
 namespace penstock::disk {
 namespace {
+
+constexpr std::size_t kNewestBytes = 64 * 1024;
 
 std::string usual_folder() {
   const char* named = std::getenv("TMPDIR");
@@ -38,15 +41,32 @@ Spool::Spool(std::string folder)
     : folder_(folder.empty() ? usual_folder() : std::move(folder)), file_(open_nameless(folder_)) {}
 
 void Spool::write(Bytes bytes) {
+  if (newest_.size() + bytes.size() > kNewestBytes) {
+    write_through(newest_);
+    newest_.clear();
+  }
+  if (bytes.size() > kNewestBytes) return write_through(bytes);
+  newest_.insert(newest_.end(), bytes.begin(), bytes.end());
+}
+
+void Spool::write_through(Bytes bytes) {
   // Not where a write that failed half-way has left it.
-  if (::lseek(file_.get(), static_cast<off_t>(size_), SEEK_SET) < 0)
+  if (::lseek(file_.get(), static_cast<off_t>(on_disk_), SEEK_SET) < 0)
     throw_errno("write", folder_, Side::sink);
   write_all(file_.get(), bytes, folder_);
-  size_ += bytes.size();
+  on_disk_ += bytes.size();
 }
 
 std::size_t Spool::read_at(std::uint64_t offset, MutableBytes buffer) const {
-  return disk::read_at(file_.get(), buffer, offset, folder_);
+  if (offset < on_disk_) {
+    const auto there = std::min<std::uint64_t>(buffer.size(), on_disk_ - offset);
+    return disk::read_at(file_.get(), buffer.first(there), offset, folder_);
+  }
+  if (offset >= size()) return 0;
+  const Bytes rest = Bytes{newest_}.subspan(offset - on_disk_);
+  const std::size_t n = std::min(buffer.size(), rest.size());
+  std::copy_n(rest.begin(), n, buffer.begin());
+  return n;
 }
 
 std::size_t SpoolSource::read(MutableBytes buffer) {

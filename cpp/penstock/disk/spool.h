@@ -3,13 +3,14 @@
 // Life:    gone with the last descriptor, whatever ends the process. Writing fails as files do: Error(busy,
 //          code no_space) on a full disk.
 // Threads: one writer; reads from any thread once that is done.
-// Memory:  none.
+// Memory:  the newest 64 KiB, which are all there is of a short one: that never reaches the disk.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "penstock/disk/descriptor.h"
 #include "penstock/streams/source.h"
@@ -21,14 +22,17 @@ class Spool {
   // In `folder`; "": $TMPDIR, else /tmp.
   explicit Spool(std::string folder = {});
 
-  void write(Bytes bytes);
+  void write(Bytes bytes);                                               // all, or by a throw nothing of it
   std::size_t read_at(std::uint64_t offset, MutableBytes buffer) const;  // 0 at the end
-  std::uint64_t size() const { return size_; }
+  std::uint64_t size() const { return on_disk_ + newest_.size(); }
 
  private:
+  void write_through(Bytes bytes);
+
   std::string folder_;
   Descriptor file_;
-  std::uint64_t size_ = 0;
+  std::uint64_t on_disk_ = 0;
+  std::vector<std::byte> newest_;
 };
 
 // What a Spool holds, from `offset` on.

@@ -225,6 +225,8 @@ void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
   std::make_shared<PartTransfer>(client_, flight_, upload_, next_number_++, std::move(part),
                                  std::move(checksum), call_.deadline)
       ->send();
+  // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.
+  if (options_.lanes == 1) flight_->wait_for_lane(1, call_);
 }
 
 Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> checksum) {
