@@ -7,17 +7,14 @@ server's memory nor its disk is measured.
 from __future__ import annotations
 
 import json
-import shutil
-import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from byte_sink import byte_sink
 
-ROOT = Path(__file__).resolve().parents[2]
 MIB = 2**20
 FETCH_MANY = """
 import pathlib, sys
@@ -43,18 +40,8 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 
 @pytest.fixture(scope="module")
 def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of the byte sink, which is also the origin."""
-    program = tmp_path_factory.mktemp("sink") / "sink"
-    compiler = [*(["ccache"] if shutil.which("ccache") else []), "g++", "-std=c++20", "-O2", "-pthread"]
-    subprocess.run([*compiler, str(ROOT / "bench/servers/sink.cc"), "-o", str(program)], check=True)
-    with subprocess.Popen([str(program)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            word, port = process.stdout.readline().split()
-            assert word == "port"
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGTERM)
+    with byte_sink(tmp_path_factory.mktemp("sink")) as url:
+        yield url
 
 
 def peak_mib(url: str, count: int, size: int) -> float:

@@ -1,0 +1,118 @@
+"""What a bundle needs of memory and disk, however many resources it has and however long they are.
+
+Processes that do nothing else, read from the kernel; the far end is the byte sink. PENSTOCK_TEST_FULL=1 has the
+full sizes, else a tenth of them with the same ceilings, less what grows with the number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from byte_sink import byte_sink
+
+ROOT = Path(__file__).resolve().parents[2]
+FULL = os.environ.get("PENSTOCK_TEST_FULL") == "1"
+STORE = """
+import asyncio, pathlib, resource, sys
+import penstock
+
+
+def store(url):
+    return penstock.S3Store(
+        "limits", endpoint=url, region="us-east-1", provider="versitygw", access_key_id="k", secret_access_key="s"
+    )
+
+
+def kib(field):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.partition(field + ":")[2].split()[0])
+"""
+MANY = """
+from penstock.bundles import BundleRef, FolderBundles, ObjectBundles
+
+place, count = sys.argv[1], int(sys.argv[2])
+storage = ObjectBundles(store(place)) if place.startswith("http:") else FolderBundles(place)
+with storage.start(BundleRef("https://example.org/", count)) as bundle:
+    for number in range(count):
+        bundle.add(f"https://example.org/{number}", b"x" * 1024)
+        if number + 1 == 1000:
+            begin = kib("VmRSS")
+receipt = bundle.receipt
+assert (receipt.resources_stored, receipt.bytes) == (count, 1024 * count)
+print(kib("VmHWM") - begin)
+"""
+GZIP = """
+sys.path.insert(0, sys.argv[3])
+import gzipped
+from penstock import aio
+from penstock.bundles import BundleRef, FetcherRecipe
+from penstock.bundles.storage import PipelineStorage
+
+url, mebibytes = sys.argv[1], int(sys.argv[2])
+
+
+class Nobody:
+    async def publish_bundle_completion(self, *_):
+        pass
+
+
+async def pieces():
+    for piece in gzipped.pieces(mebibytes):
+        yield piece
+
+
+async def bundle():
+    storage = PipelineStorage("limits", Nobody(), prefix="gzip", endpoint_url=url)
+    storage.s3_client = store(url)
+    ref = BundleRef("https://example.org/", 1)
+    context = await storage.start_bundle(ref, FetcherRecipe())
+    begin = kib("VmRSS")
+    body = aio.Gunzip(pieces())
+    await context.add_resource("https://example.org/table.csv", "text/csv", 200, body)
+    await context.complete({})
+    assert ref.receipt.bytes == mebibytes * 2**20
+    print(ref.storage_key, kib("VmHWM") - begin)
+
+
+# From here no file of this process can grow by a byte, in $TMPDIR or anywhere.
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+asyncio.run(bundle())
+"""
+
+
+@pytest.fixture(scope="module")
+def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with byte_sink(tmp_path_factory.mktemp("sink")) as url:
+        yield url
+
+
+def printed(program: str, *arguments: object) -> list[str]:
+    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+    command = [sys.executable, "-c", STORE + program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_memory_is_flat_over_the_resources_of_a_bundle(place: str, sink: str, tmp_path: Path):
+    count = 100_000 if FULL else 10_000
+    (growth,) = printed(MANY, sink if place == "bucket" else tmp_path / "bundles", count)
+    # 8 MiB for 100,000; of a tenth: that of its 9,000 names and one part of the manifest, 5 MiB.
+    assert int(growth) <= (8 if FULL else 6) * 1024
+
+
+def test_a_gzip_goes_through_into_a_bucket_without_memory_or_disk(sink: str):
+    mebibytes = 2048 if FULL else 256
+    storage_key, growth = printed(GZIP, sink, mebibytes, ROOT / "bench/servers")
+    with urllib.request.urlopen(f"{sink}/_taken") as answer:
+        taken = json.load(answer)
+    assert taken[f"limits/{storage_key}/table.csv"] == mebibytes * 2**20
+    assert int(growth) <= 64 * 1024
