@@ -150,5 +150,3 @@ def endpoints() -> dict[str, str | None]:
     """The sink, and the servers PENSTOCK_TEST_S3 names ("versitygw=http://... minio=http://...")."""
     named = dict(pair.split("=", 1) for pair in os.environ.get("PENSTOCK_TEST_S3", "").split())
     return {"sink": None, **named}
-
-

@@ -25,13 +25,15 @@ import urllib.request
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "servers")]
-import gzipped
-from harness import (
+BENCH = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(BENCH), str(BENCH / "servers")]
+import gzipped  # noqa: E402
+from harness import (  # noqa: E402
     BUCKET,
     BUILD,
     KEYS,
     ROOT,
+    Died,
     Run,
     by_boto3,
     create_bucket,
@@ -107,7 +109,10 @@ def measure(peer: str, scenario: Scenario, origin: str, endpoint: str) -> tuple[
     numbers = map(str, (scenario.count, scenario.size, scenario.concurrency, scenario.rate))
     keys = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), KEYS, strict=True))
     command = [*commands()[peer], origin, endpoint, BUCKET, *numbers, scenario.kind]
-    run, printed = run_peer(command, env={**os.environ, **keys})
+    try:
+        run, printed = run_peer(command, env={**os.environ, **keys})
+    except Died as death:
+        sys.exit(f"{peer} died, exit status {death}")
     said: dict[str, object] = json.loads(printed)
     return run, said
 
@@ -137,7 +142,9 @@ def check_stored(
     )
     numbers = random.Random(1).sample(range(scenario.count), min(CHECKED, scenario.count))
     names = scenario.names()
-    listed, *lines = by_boto3(program, endpoint, [str(storage_key), *(names[i] for i in numbers)]).splitlines()
+    listed, *lines = by_boto3(
+        program, endpoint, [str(storage_key), *(names[i] for i in numbers)]
+    ).splitlines()
     if listed != f"{scenario.count} True":
         sys.exit(f"{peer}: {scenario.count} objects and a metadata.json were expected, found: {listed}")
     stored = dict(line.split() for line in lines)
@@ -212,7 +219,9 @@ def main() -> None:
                         help="the sink, and the servers that PENSTOCK_TEST_S3 names")  # fmt: skip
     parser.add_argument("--peer", nargs="+", default=list(commands()), choices=commands())
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the sizes, or of the number of small resources")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of the sizes, or of the number of small resources"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/bundles.json")
     options = parser.parse_args()
     results = []

@@ -30,13 +30,14 @@ def test_install_outside_of_git_says_so_instead_of_finding_nothing_changed(tmp_p
 def test_bench_names_the_systems_there_are(system: list[str]) -> None:
     code, said = run(str(ROOT / "scripts/bench"), *system)
     assert code == 2
-    assert "files" in said
+    assert "bundles files" in said
 
 
+@pytest.mark.parametrize("system", ["bundles", "files"])
 @pytest.mark.parametrize("arguments", [["--server", "minio"], ["--peer", "nonsense"]], ids=["server", "peer"])
-def test_bench_says_what_is_not_there(arguments: list[str]) -> None:
+def test_bench_says_what_is_not_there(system: str, arguments: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PENSTOCK_TEST_S3"}
-    code, said = run(sys.executable, str(ROOT / "bench/files/run.py"), *arguments, env=environment)
+    code, said = run(sys.executable, str(ROOT / f"bench/{system}/run.py"), *arguments, env=environment)
     assert code == 2
     assert "Traceback" not in said
     assert "invalid choice" in said
