@@ -148,6 +148,13 @@ void NameBook::give_back(std::string_view name) {
   erase(hash_of(name));
 }
 
+void NameBook::clear() {
+  const std::lock_guard lock{mutex_};
+  slots_ = std::vector<std::uint64_t>(kSlots);
+  used_ = 0;
+  repeats_.clear();
+}
+
 bool NameBook::insert(std::uint64_t hash) {
   if (4 * (used_ + 1) > 3 * slots_.size()) grow();
   std::size_t at = home(hash);

@@ -44,6 +44,8 @@ class NameBook {
   std::string take(std::string_view name, std::string_view url);
   // Of an add that failed: it may be taken again.
   void give_back(std::string_view name);
+  // No more names are wanted: their memory is free for what follows.
+  void clear();
 
  private:
   bool insert(std::uint64_t hash);
@@ -52,7 +54,8 @@ class NameBook {
   std::size_t home(std::uint64_t hash) const { return hash & (slots_.size() - 1); }
 
   std::mutex mutex_;
-  std::vector<std::uint64_t> slots_ = std::vector<std::uint64_t>(64);  // 0: free; a power of two of them
+  static constexpr std::size_t kSlots = 64;
+  std::vector<std::uint64_t> slots_ = std::vector<std::uint64_t>(kSlots);  // 0: free; a power of two of them
   std::size_t used_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> repeats_;  // of a URL's suffix: the last number given
 };

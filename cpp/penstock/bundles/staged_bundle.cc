@@ -234,6 +234,7 @@ const Sealed& StagedBundle::seal(const Json& metadata, const Call& call) {
   sealed.receipt.completed_at = timestamp(services_->clock->wall());
   if (services_->notifier) services_->notifier->check(sealed, recipe_.id);
   lifecycle_->wait_for_adds(own);
+  names_.clear();
   check_complete();
   const Totals totals = manifest_.totals();
   sealed.receipt.bid = ref_.bid;

@@ -77,6 +77,14 @@ TEST(Names, given_back_may_be_taken_again) {
   }
 }
 
+TEST(Names, after_clear_all_of_them_are_free) {
+  NameBook names;
+  for (int i = 0; i < 1000; ++i) names.take("n" + std::to_string(i), "u");
+  names.clear();
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(names.take("n" + std::to_string(i), "u"), "n" + std::to_string(i));
+  EXPECT_NE(names.take("n0", "u"), "n0");
+}
+
 TEST(Names, of_500_urls_are_distinct_short_and_the_same_again) {
   std::vector<std::string> urls{"", "/", "https://h/a/b", "https://h/a_b", "https://h/a?b"};
   for (int i = 0; urls.size() < 500; ++i) {
