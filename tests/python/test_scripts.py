@@ -44,13 +44,19 @@ def test_bench_says_what_is_not_there(system: str, arguments: list[str]) -> None
 
 
 def test_the_closing_lines_name_who_judged_and_who_should_have(tmp_path: Path) -> None:
-    named = {"PENSTOCK_TEST_S3": "minio=http://127.0.0.1:1", "PENSTOCK_TEST_SQS": "moto=http://127.0.0.1:2"}
+    named = {
+        "PENSTOCK_TEST_S3": "minio=http://127.0.0.1:1",
+        "PENSTOCK_TEST_SQS": "moto=http://127.0.0.1:2",
+        "PENSTOCK_TEST_REDIS": "redis=redis://127.0.0.1:3",
+    }
     tally = str(ROOT / "scripts/lib/tally.py")
     code, said = run(sys.executable, tally, str(tmp_path), env={**os.environ, **named})
     assert code == 1  # there are no reports
     (line,) = [line for line in said.splitlines() if line.startswith("judges: ")]
     ran, _, missing = line.partition("MISSING: ")
-    assert [word in ran for word in ("s3 by minio v0", "sqs by moto 5", "botocore")] == [True] * 3
+    assert [word in ran for word in ("s3 by minio v0", "sqs by moto 5", "redis by redis 7", "botocore")] == [
+        True
+    ] * 4
     assert [word in missing for word in ("versitygw (needs Go", "elasticmq (needs Java")] == [True] * 2
     assert "minio" not in missing
     assert "moto" not in missing

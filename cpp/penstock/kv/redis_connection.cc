@@ -67,9 +67,11 @@ Error redis_error(const RedisReply& reply) {
   const std::string words = redact_text(reply.text, 256);
   if (const auto found = std::ranges::find(kMeanings, code, &Meaning::code); found != kMeanings.end())
     return {found->kind, fmt::format("{}; {}", words, found->advice), {.code = code}};
-  // It has no code of its own.
+  // These have no code of their own.
   if (reply.text.starts_with("ERR max number of clients reached"))
     return {Kind::busy, fmt::format("{}; try again", words), {.code = code}};
+  if (reply.text.starts_with("ERR Protocol error: unauthenticated"))  // of a value over 16 KiB
+    return {Kind::denied, fmt::format("{}; give a password", words), {.code = code}};
   return {Kind::refused, words, {.code = code}};
 }
 
