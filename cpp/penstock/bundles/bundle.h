@@ -53,6 +53,7 @@ struct StoredResource {
   std::string location{};  // the path, or the key in the bucket
   std::uint64_t bytes = 0;
   std::string sha256{};
+  std::optional<std::uint64_t> members{};  // of a resource that holds others: how many
 };
 
 struct BundleRef {

@@ -33,6 +33,7 @@ Json sidecar(const Resource& resource, const StoredResource& stored) {
   Json line = described(resource);
   line["size"] = stored.bytes;
   line["sha256"] = stored.sha256;
+  if (stored.members) line["members"] = *stored.members;
   add_notes(line, resource);
   return line;
 }

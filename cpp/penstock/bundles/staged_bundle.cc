@@ -109,7 +109,7 @@ StoredResource StagedBundle::store(const Resource& resource, Source& body, const
                                    Manifest& manifest, const Manifest* members) {
   const std::string name = names_.take(staging_->base_name(resource), resource.url);
   try {
-    StoredResource stored = put(name, resource, body, call);
+    StoredResource stored = put(name, resource, body, call, members);
     if (members) {
       manifest.append_note(line_of(resource, stored));
       manifest.append(*members);
@@ -126,7 +126,7 @@ StoredResource StagedBundle::store(const Resource& resource, Source& body, const
 }
 
 StoredResource StagedBundle::put(const std::string& name, const Resource& resource, Source& body,
-                                 const Call& call) {
+                                 const Call& call, const Manifest* members) {
   Hash hashed{body, {Algorithm::sha256}};
   Count counted{hashed};
   staging_->put(name, resource, counted, call);
@@ -134,6 +134,7 @@ StoredResource StagedBundle::put(const std::string& name, const Resource& resour
                         .location = staging_->location(name),
                         .bytes = counted.bytes(),
                         .sha256 = hashed.digest(Algorithm::sha256).hex()};
+  if (members) stored.members = members->totals().stored;
   staging_->describe(resource, stored, call);
   return stored;
 }

@@ -85,7 +85,8 @@ class StagedBundle : public Bundle {
   class Members;
   StoredResource store(const Resource& resource, Source& body, const Call& call, Manifest& manifest,
                        const Manifest* members = nullptr);
-  StoredResource put(const std::string& name, const Resource& resource, Source& body, const Call& call);
+  StoredResource put(const std::string& name, const Resource& resource, Source& body, const Call& call,
+                     const Manifest* members);
   void carry_out(const Json& metadata, const Call& call);
   void check_complete() const;
   void tell(const Call& call);

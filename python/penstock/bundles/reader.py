@@ -59,6 +59,8 @@ class ManifestLine:
         sha256: 64 hex digits; None if it is not stored.
         failed: The kind of error its adding ended by, or "".
         skipped: Why it is not stored on purpose, or "".
+        member_of: The name of the zip that it is in, or "".
+        members: Of a zip of resources: how many are in it; else None.
         written: The line, all of it.
     """
 
@@ -70,6 +72,8 @@ class ManifestLine:
     sha256: str | None
     failed: str
     skipped: str
+    member_of: str
+    members: int | None
     written: dict[str, Any] = field(repr=False, hash=False)
 
 
@@ -137,7 +141,8 @@ class PublishedBundle:
                 yield _parsed(line, f"{self._place.manifest}, line {number}", self._place)
 
     def open(self, name: str) -> GetResult:
-        """The bytes of one resource, not compared with the manifest: problems() does that for all.
+        """The bytes of one resource, not compared with the manifest: problems() does that for all. A zip's members
+        are in the zip.
 
         Raises:
             NotFound: There is none of that name.
@@ -185,9 +190,11 @@ class PublishedBundle:
                 failed += bool(line.failed)
                 if line.name is None or line.bytes is None:
                     continue
-                stored += 1
-                total += line.bytes
-                yield from self._compare(line, known, uploaded)
+                if line.members is None:  # a zip's members are counted, not the zip
+                    stored += 1
+                    total += line.bytes
+                if not line.member_of:
+                    yield from self._compare(line, known, uploaded)
             digest = manifest.hexdigest()
         if uploaded is not None and next(uploaded, None) is not None:
             yield Problem("corrupt", self._place.document, "names keys that the manifest has not")
@@ -417,6 +424,8 @@ def _parsed(text: bytes, where: str, place: _places.Place) -> ManifestLine:
         sha256=_maybe(line, "sha256", str, where),
         failed=_maybe(line, "failed", str, where) or "",
         skipped=_maybe(line, "skipped", str, where) or "",
+        member_of=_maybe(line, "member_of", str, where) or "",
+        members=_maybe(line, "members", int, where),
         written=line,
     )
     facts = (parsed.name, parsed.bytes, parsed.sha256)

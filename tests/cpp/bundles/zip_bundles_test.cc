@@ -130,6 +130,8 @@ TEST(ZipBundles, all_resources_are_members_of_one_zip_and_lines_of_the_manifest)
   EXPECT_EQ(lines[0]["name"], "bundle.zip");
   EXPECT_EQ(lines[0]["url"], "bundle://" + std::string{kBid} + "/bundle.zip");
   EXPECT_EQ(lines[0]["sha256"], sha256_hex(in.file("bundle.zip")));
+  EXPECT_EQ(lines[0]["members"], 2);
+  EXPECT_EQ(Json::parse(in.file("bundle.zip.meta"))["members"], 2);
   EXPECT_EQ(lines[1].dump(),
             R"({"name":"v1_siren","url":"https://h/v1/siren?page=1","content_type":"text/csv",)"
             R"("status_code":200,"size":3,"sha256":")" +

@@ -4,9 +4,9 @@
 StorageBuilder(file_storage='out', use_unzip=True)
 """
 
+from penstock.bundles.storage._tee import tee
 from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 from penstock.bundles.storage.bundle_stream import BundleStream
-from penstock.bundles.storage._tee import tee
 from penstock.bundles.storage.custom import as_storage
 from penstock.bundles.storage.decorators import (
     BundleResourcesDecorator,

@@ -25,7 +25,7 @@ _AHEAD_BYTES = 1 << 20
 
 
 async def add(
-    to: _core.Bundle | _core.BundleGroup,
+    to: _core.Bundle | _core.BundleGroup | _core.BundleZip,
     resource: dict[str, Any],
     stream: Any,
     storage_type: str,

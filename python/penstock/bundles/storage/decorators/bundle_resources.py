@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock.aio._jobs import done, loop
-from penstock.aio.streams import Feed, fed, native_source
+from penstock.aio.streams import Feed
 from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import _streams

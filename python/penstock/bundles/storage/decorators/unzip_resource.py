@@ -34,10 +34,10 @@ _KEEP_ZIP = "OC_STORAGE_UNZIP_KEEP_ZIP"
 class UnzipResourceDecorator(StorageDecorator):
     """What is compressed is stored as what it was, an archive as its members.
 
-    The first bytes of a resource decide, with what it says it is: gzip is inflated whatever it is called; a tar or zip that
-    says so, or says nothing, gives a resource for each file in it, ``https://h/x.zip?id=1`` for example
-    ``https://h/x.zip/a/b.csv?id=1``. Documents (xlsx, epub, jar) and archives within archives stay whole. Of our storages an
-    archive's members are stored all or none; of others, as far as they can.
+    The first bytes of a resource decide, with what it says it is: gzip is inflated whatever it is called; a tar
+    or zip that says so, or says nothing, gives a resource for each file in it, ``https://h/x.zip?id=1`` for
+    example ``https://h/x.zip/a/b.csv?id=1``. Documents (xlsx, epub, jar) and archives within archives stay
+    whole. Of our storages an archive's members are stored all or none; of others, as far as they can.
 
     Args:
         base_storage: Ours, or any object with ``start_bundle``.
@@ -176,7 +176,8 @@ class _Body:
             await group.abort()
 
     async def _next(self) -> _core._Unpacked | None:
-        return await self._job(self._unpacker.next(loop()))
+        found: _core._Unpacked | None = await self._job(self._unpacker.next(loop()))
+        return found
 
     async def _job(self, job: Any) -> Any:
         try:
