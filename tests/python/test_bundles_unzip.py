@@ -338,10 +338,14 @@ def test_a_bundle_written_piece_by_piece_passes_the_decorator(tmp_path: Path):
         async with storage.open_bundle("one", {"url": "https://h/x.bin.gz"}) as bundle:
             for at in range(0, len(packed), 50_000):
                 await bundle.write(packed[at : at + 50_000])
-        with pytest.raises(RuntimeError):
-            async with storage.open_bundle("two", {"url": "https://h/x.bin.gz"}) as bundle:
-                await bundle.write(packed[:50_000])
+
+        async def left() -> None:
+            async with storage.open_bundle("two", {"url": "https://h/x.bin.gz"}) as half:
+                await half.write(packed[:50_000])
                 raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await left()
 
     asyncio.run(run())
     assert Folder(tmp_path).visible() == {"x.bin": fill(300_000)}
@@ -536,9 +540,13 @@ def test_a_small_member_that_fails_is_left_out_and_a_streamed_one_takes_the_bund
 def test_what_the_storage_raised_is_what_adds_and_complete_raise():
     async def run() -> None:
         context = await BundleResourcesDecorator(Foreign(OSError("disk"))).start_bundle(ref(), recipe())
-        with pytest.raises(OSError, match="disk"):
+
+        async def add_many() -> None:
             for _ in range(100):
                 await context.add_resource("https://h/a", None, 200, fill(100_000))
+
+        with pytest.raises(OSError, match="disk"):
+            await add_many()
         with pytest.raises(OSError, match="disk"):
             await context.complete({})
 
@@ -554,9 +562,13 @@ def test_a_storage_that_does_not_read_the_zip_is_told_so():
         base = Foreign()
         base.start_bundle = AsyncMock(return_value=Careless(base))  # type: ignore[method-assign]
         context = await BundleResourcesDecorator(base).start_bundle(ref(), recipe())
-        with pytest.raises(penstock.Lost, match="stopped reading"):
+
+        async def all_of_it() -> None:
             await context.add_resource("https://h/a", None, 200, fill(1_000_000))
             await context.complete({})
+
+        with pytest.raises(penstock.Lost, match="stopped reading"):
+            await all_of_it()
 
     asyncio.run(run())
 

@@ -22,8 +22,8 @@ def tee(
 ) -> tuple[AsyncIterator[bytes], ...]:
     """``n`` async iterators that each give all of ``stream``.
 
-    The slowest sets the pace; one that is closed (``aclose()``) or dropped leaves. What the stream raises reaches all of
-    them, behind what came before.
+    The slowest sets the pace; one that is closed (``aclose()``) or dropped leaves. What the stream raises
+    reaches all of them, behind what came before.
 
     Args:
         stream: An async iterator of ``bytes``, or anything source-like. The last reader that leaves closes it.

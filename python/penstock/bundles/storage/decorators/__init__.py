@@ -36,8 +36,8 @@ def create_storage_stack(
         base_storage: Ours, or any object with ``start_bundle``.
         unzip_resources: Unpack archives and what is compressed.
         bundle_resources: Put all resources into one ``bundle.zip``.
-        options: Those of the decorators: ``keep_zip ignore_trailing limits``, ``spool_dir``; one of a decorator that is not
-            wanted has no effect.
+        options: Those of the decorators: ``keep_zip ignore_trailing limits``, ``spool_dir``; one of a decorator
+            that is not wanted has no effect.
     """
     from penstock.bundles import storage as there  # its names can be replaced
 

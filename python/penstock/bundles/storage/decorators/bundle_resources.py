@@ -34,14 +34,14 @@ _READER_GONE = "reader_gone"
 class BundleResourcesDecorator(StorageDecorator):
     """All resources become members of one resource, ``bundle.zip``, which is streamed while they come.
 
-    Members of up to 8 MiB packed are written whole, larger ones as they come, one at a time. One that fails is left out;
-    one that fails while it is being written takes the bundle with it, and complete() is Refused. Of our storages the
-    manifest has a line for each member, and they are what is counted.
+    Members of up to 8 MiB packed are written whole, larger ones as they come, one at a time. One that fails is
+    left out; one that fails while it is being written takes the bundle with it, and complete() is Refused. Of
+    our storages the manifest has a line for each member, and they are what is counted.
 
     Args:
         base_storage: Ours, or any object with ``start_bundle``.
-        spool_dir: Where the zip's directory grows, and where members wait that cannot be written yet, up to 4 GiB; None:
-            ``$TMPDIR``.
+        spool_dir: Where the zip's directory grows, and where members wait that cannot be written yet, up to 4
+            GiB; None: ``$TMPDIR``.
     Memory:
         640 KiB an add under way, and up to 8 MiB of what it packed, out of the process's budget.
     """
