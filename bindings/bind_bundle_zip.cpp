@@ -67,7 +67,8 @@ void bind_bundle_zip(py::module_& core) {
       .def(
           "reader_failed",
           [](const BundleZipPointer& self, const std::string& why) {
-            (**self).reader_failed(std::make_exception_ptr(Error{Kind::lost, why, {.side = Side::sink, .code = "reader_gone"}}));
+            (**self).reader_failed(
+                std::make_exception_ptr(Error{Kind::lost, why, {.side = Side::sink, .code = "reader_gone"}}));
           },
           py::arg("why"), py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("source", [](const BundleZipPointer& self) {

@@ -113,10 +113,7 @@ class NativeStorage:
         ref = {**bundle_ref.to_dict(), "meta": json.dumps(bundle_ref.meta, default=str)}
         on = call()
         with storing(self._storage_type, bundle_ref.bid):
-            native = await done(self._native().start(ref, recipe.recipe_id, [], on, loop()), on.stop)
-        if bundle_ref.storage_key is None:
-            bundle_ref.storage_key = native.ref["storage_key"]
-        return native
+            return await done(self._native().start(ref, recipe.recipe_id, [], on, loop()), on.stop)
 
     async def _add_resource_to_bundle(
         self,

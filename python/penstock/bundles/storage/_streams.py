@@ -65,24 +65,72 @@ def watched(stream: Any, idle_timeout: float | None, url: str) -> Any:
 
 
 async def until_silent(stream: Any, seconds: float | None, url: str) -> AsyncIterator[Any]:
-    """The same chunks; Lost once nothing came for so long."""
-    chunks = aiter(stream)
+    """The same chunks; Lost once nothing came for so long. While nobody asks for the next, no time goes by."""
+    chunks, watch = aiter(stream), _Watch(seconds)
     try:
         while True:
+            watch.begin()
             try:
-                yield await asyncio.wait_for(anext(chunks), seconds)
+                chunk = await anext(chunks)
             except StopAsyncIteration:
                 return
-            except asyncio.TimeoutError as error:
+            except asyncio.CancelledError as error:
+                if not watch.silent:
+                    raise
                 raise Lost(
                     f"the stream of a resource gave nothing for {seconds:g} s",
                     code="stalled",
                     subject=url.partition("?")[0],
                 ) from error
+            watch.end()
+            yield chunk
     finally:
+        watch.close()
         close = getattr(chunks, "aclose", None)
         if close is not None:
             await close()
+
+
+class _Watch:
+    """Cancels the task that made it once it has waited for so long between begin() and end().
+
+    One timer a stream: asyncio.wait_for() would make a task a chunk, and before Python 3.12 may lose a cancellation.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.silent = False
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The wait begins."""
+        if self._seconds is None:
+            return
+        self._since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def end(self) -> None:
+        """It is over."""
+        self._since = None
+
+    def close(self) -> None:
+        """No more waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        assert self._seconds is not None
+        now = self._loop.time()
+        left = self._seconds if self._since is None else self._since + self._seconds - now
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        elif self._task is not None:
+            self.silent = True
+            self._task.cancel()
 
 
 class Group:

@@ -68,7 +68,7 @@ class FileStorageBundleStream(NativeStream):
         super().__init__(context, metadata)
         ref = context.bundle_ref
         name = _core.resource_name(ref.primary_url)
-        self.file_path = os.path.join(ref.storage_key or "", name)  # noqa: PTH118
+        self.file_path = os.path.join(context.storage.output_dir, _folder_name(ref), name)  # noqa: PTH118
 
 
 class FileStorage(NativeStorage):

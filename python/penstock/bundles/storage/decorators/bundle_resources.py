@@ -93,7 +93,7 @@ class BundleResourcesStorageContext(DecoratedContext):
         self._zip = _core.bundle_zip("" if spool_dir is None else os.fspath(spool_dir), self._call)
         self._carrying: asyncio.Task[None] | None = None
         self._completing = asyncio.Lock()
-        self._closed = False
+        self._closed = self._aborted = False
         weakref.finalize(self, self._zip.abort, "the bundle was dropped unfinished").atexit = False
 
     async def add_resource(
@@ -128,7 +128,9 @@ class BundleResourcesStorageContext(DecoratedContext):
             Refused: A member failed while it was being written (code ``bundle_incomplete``).
         """
         async with self._completing:
-            self._begin()
+            if self._aborted:
+                raise BundleNotFound(_STORAGE_TYPE)
+            self._carry()
             self._closed = True
             await self._until_idle()
             assert self._carrying is not None
@@ -143,16 +145,19 @@ class BundleResourcesStorageContext(DecoratedContext):
 
     async def abort(self, why: str = "") -> None:
         """Stop the adds under way; nothing becomes visible."""
-        self._closed = True
+        self._closed = self._aborted = True
         await asyncio.to_thread(self._zip.abort, why or "aborted")
         if self._carrying is not None:
             await asyncio.wait([self._carrying])
         await super().abort(why)
 
     def _begin(self) -> None:
-        """The zip is on its way from the first add on."""
-        if self._closed and not self._completing.locked():
+        if self._closed:
             raise BundleNotFound(_STORAGE_TYPE)
+        self._carry()
+
+    def _carry(self) -> None:
+        """The zip is on its way from the first add on."""
         if self._carrying is None:
             self._carrying = asyncio.create_task(_carry(self.base_context, self._zip, self._bid, self._call))
             self._carrying.add_done_callback(_retrieve)
