@@ -44,7 +44,7 @@ def test_the_cpp_example_builds_and_runs(installed: Path, tmp_path: Path):
 
 
 def test_the_examples_are_there():
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 4
     assert "find_package(penstock" in blocks("cmake")[0]
 
 
