@@ -17,11 +17,11 @@ namespace py = pybind11;
 bundles::BundleRef bundle_ref_from(const py::dict& ref);  // as to_python() gives it
 
 // url content_type status_code derived_from=(url, bytes, codec) mismatch
-bundles::Resource resource_from(const py::dict& resource);
+bundles::Resource resource_from(const py::dict& given);
 py::object to_python(const std::optional<bundles::DerivedFrom>& from);  // that tuple, or None
 
 // Throws Refused for text that is no JSON object.
-bundles::Json json_from(const std::string& text);
+bundles::Json json_from(const std::string& given);
 
 // strict pending callback_errors publish_errors pending_without_callbacks
 bundles::Services services_from(const py::dict& options);

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,34 @@ async def bundle():
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 asyncio.run(bundle())
 """
+ZIPPED = """
+from penstock.bundles import BundleRef, FetcherRecipe
+from penstock.bundles.storage import BundleResourcesDecorator, FileStorage
+from penstock.testing import fill
+
+folder, small, mebibytes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+mebibyte = fill(2**20)  # nothing repeats within deflate's 32 KiB
+
+
+async def long():
+    for _ in range(mebibytes):
+        yield mebibyte
+
+
+async def bundle():
+    storage = BundleResourcesDecorator(FileStorage(folder), spool_dir=folder)
+    context = await storage.start_bundle(BundleRef("https://example.org/", 1), FetcherRecipe())
+    begin = kib("VmRSS")
+    if mebibytes:
+        await context.add_resource("https://example.org/long", None, 200, long())
+    for number in range(small):
+        await context.add_resource(f"https://example.org/{number}", None, 200, b"%d" % number)
+    await context.complete({})
+    print(kib("VmHWM") - begin)
+
+
+asyncio.run(bundle())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +145,21 @@ def test_a_gzip_goes_through_into_a_bucket_without_memory_or_disk(sink: str):
         taken = json.load(answer)
     assert taken[f"limits/{storage_key}/table.csv"] == mebibytes * 2**20
     assert int(growth) <= 64 * 1024
+
+
+@pytest.mark.parametrize(("small", "mebibytes"), [(70_000, 0), (1, 5 * 1024)], ids=["many", "long"])
+def test_a_zip_of_many_members_or_of_a_long_one_is_read_by_others(small: int, mebibytes: int, tmp_path: Path):
+    if not FULL:
+        small, mebibytes = (small + 9) // 10, mebibytes // 10
+    (growth,) = printed(ZIPPED, tmp_path, small, mebibytes)
+    assert int(growth) <= 64 * 1024
+    (made,) = tmp_path.glob("bundle_*/bundle.zip")
+    members = small + (1 if mebibytes else 0)
+    with zipfile.ZipFile(made) as archive:
+        assert len(archive.namelist()) == members
+        assert (
+            sum(info.file_size for info in archive.infolist() if info.filename == "long") == mebibytes * 2**20
+        )
+    subprocess.run(["unzip", "-tq", str(made)], check=True, stdout=subprocess.DEVNULL)
+    listed = subprocess.run(["bsdtar", "-tf", str(made)], check=True, capture_output=True, text=True).stdout
+    assert listed.count("\n") == members

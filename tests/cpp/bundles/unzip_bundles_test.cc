@@ -328,28 +328,54 @@ TEST(UnzipBundles, a_flipped_bit_is_an_error_or_changes_no_content) {
   EXPECT_GT(errors, kFlips * 9 / 10);
 }
 
-TEST(UnzipBundles, nothing_hostile_leaves_its_folder_or_its_limits) {
-  const std::string bomb = zip({{.name = "a", .body = std::string(3'000'000, '\0')}});
-  std::vector<std::string> hostile{bomb, gzip(std::string(3'000'000, '\0'))};
-  for (const std::string& name :
-       {std::string{"../x"}, std::string{"/tmp/penstock-outside"}, std::string{"a/../../../x"},
-        std::string{"..\\x"}, std::string{"C:\\x"}, std::string{"a\0b", 3}, std::string{}}) {
-    hostile.push_back(zip({{.name = "good", .body = "x"}, {.name = name, .body = "x"}}));
-    if (!name.empty() && name.find('\0') == name.npos)  // a tar has no such names
-      hostile.push_back(tar({{.name = "good", .body = "x"}, {.name = name, .body = "x"}}));
+// Each has a member "good" first, which must not stay.
+std::vector<std::string> hostile_archives() {
+  std::vector<std::string> all;
+  const auto zip_with = [&](const test::ZipMember& bad) {
+    all.push_back(zip({{.name = "good", .body = "x"}, bad, {.name = "z"}}));
+  };
+  const auto tar_with = [&](const test::TarMember& bad) {
+    all.push_back(tar({{.name = "good", .body = "x"}, bad}));
+    all.push_back(gzip(all.back()));
+  };
+  for (const char* name : {"../x", "/tmp/penstock-outside", "a/../../../x", "..\\x", "C:\\x"}) {
+    zip_with({.name = name, .body = "x"});
+    tar_with({.name = name, .body = "x"});
   }
-  hostile.push_back(zip({{.name = "a"}, {.name = "a"}}));
-  hostile.push_back(zip({{.name = "a"}, {.name = "A", .listed_as = "b"}}));
-  hostile.push_back(zip({{.name = "a", .body = "x", .flags = 1}}));
-  hostile.push_back(zip({{.name = "a", .body = "x", .method = 99}}));
+  zip_with({.name = std::string{"a\0b", 3}});
+  zip_with({.name = ""});
+  zip_with({.name = std::string(1025, 'n')});
+  zip_with({.name = "good"});
+  zip_with({.name = "a", .listed_as = "../x"});
+  zip_with({.name = "a", .listed = 0});
+  zip_with({.name = "a", .listed = 1000});
+  zip_with({.name = "a", .body = "x", .crc32 = 1});
+  zip_with({.name = "a", .body = "x", .bytes = 0xfffffffe});
+  zip_with({.name = "a", .body = std::string(3'000'000, '\0')});
+  zip_with({.name = "link/", .body = "/etc", .attributes = 0120777u << 16});
+  for (const std::uint16_t flags : {1, 1 << 5, 1 << 6, 1 << 13}) zip_with({.name = "a", .flags = flags});
+  for (const std::uint16_t method : {1, 9, 12, 93, 99}) zip_with({.name = "a", .method = method});
+  tar_with({.name = "a", .body = "x", .size = "77777777777"});
+  tar_with({.name = "x", .body = test::pax("path", "../x"), .type = 'x'});
+  tar_with({.name = "x", .body = "../x", .type = 'L'});
+  tar_with({.name = "a", .type = 'S'});
+  all.push_back(gzip(std::string(3'000'000, '\0')));
+  all.push_back(zip({{.name = "good"}}) + zip({{.name = "evil"}}));
+  return all;
+}
+
+TEST(UnzipBundles, nothing_hostile_leaves_its_folder_or_its_limits) {
+  const auto hostile = hostile_archives();
+  EXPECT_GE(hostile.size(), 40u);
   InFolder in;
   UnzipBundles strict{in.storage, {.limits = {.ratio_from = 1'000'000}}};
   BundleRef ref{.bid = "test-hostile"};
   const auto bundle = strict.start(ref, {});
-  std::size_t number = 0;
-  for (const std::string& body : hostile) {
-    const Error error = error_of([&] { add(*bundle, {.url = fmt::format("https://h/{}", ++number)}, body); });
-    EXPECT_TRUE(error.kind() == Kind::refused || error.kind() == Kind::corrupt) << number;
+  for (std::size_t number = 0; number < hostile.size(); ++number) {
+    const auto error =
+        error_from([&] { add(*bundle, {.url = fmt::format("https://h/{}", number)}, hostile[number]); });
+    ASSERT_TRUE(error) << number;
+    EXPECT_TRUE(error->kind() == Kind::refused || error->kind() == Kind::corrupt) << number;
   }
   EXPECT_EQ(bundle->finish({}).resources_failed, hostile.size());
   for (const std::string& name : in.folder.names()) EXPECT_EQ(name.find("good"), name.npos) << name;
