@@ -12,6 +12,7 @@ namespace penstock::codecs {
 namespace {
 
 constexpr std::byte kMagic[] = {std::byte{0x1f}, std::byte{0x8b}};
+constexpr std::byte kReservedFlags{0xe0};
 
 Error corrupt(std::string message, std::string_view code, std::uint64_t bytes_done) {
   return {Kind::corrupt,
@@ -50,6 +51,7 @@ bool Gunzip::begin_member() {
   if (place_.members > 0) skip_zeros();
   Input& input = place_.input;
   if (input.have(std::size(kMagic)) && std::ranges::equal(input.unread().first(std::size(kMagic)), kMagic)) {
+    check_flags();
     if (place_.members++ > 0) place_.inflater.restart();
     return place_.inside = true;
   }
@@ -66,6 +68,14 @@ bool Gunzip::begin_member() {
   }
   place_.ended = true;
   return false;
+}
+
+// ISA-L passes over flags that it does not know, though what they stand for would come next.
+void Gunzip::check_flags() {
+  if (place_.input.have(4) && (place_.input.unread()[3] & kReservedFlags) != std::byte{0})
+    throw corrupt(
+        fmt::format("the header of gzip member {} has flags that RFC 1952 reserves", place_.members + 1), "",
+        place_.bytes_out);
 }
 
 void Gunzip::skip_zeros() {

@@ -23,8 +23,8 @@ uInt at_most(std::size_t bytes) {
 struct Inflater::State {
   z_stream zlib{};
 
-  explicit State(int window_bits) {
-    if (inflateInit2(&zlib, window_bits) != Z_OK) throw std::bad_alloc{};
+  State() {
+    if (inflateInit2(&zlib, -MAX_WBITS) != Z_OK) throw std::bad_alloc{};
   }
   State(const State& other) {
     if (inflateCopy(&zlib, const_cast<z_stream*>(&other.zlib)) != Z_OK) throw std::bad_alloc{};
@@ -33,8 +33,7 @@ struct Inflater::State {
   ~State() { inflateEnd(&zlib); }
 };
 
-Inflater::Inflater(Format format)
-    : state_(std::make_unique<State>(format == Format::gzip ? 16 + MAX_WBITS : -MAX_WBITS)) {}
+Inflater::Inflater() : state_(std::make_unique<State>()) {}
 Inflater::~Inflater() = default;
 Inflater::Inflater(Inflater&&) noexcept = default;
 Inflater& Inflater::operator=(Inflater&&) noexcept = default;
@@ -44,7 +43,7 @@ Inflater& Inflater::operator=(const Inflater& other) {
   return *this;
 }
 
-Inflater::Step Inflater::run(Bytes in, MutableBytes out) {
+InflateStep Inflater::run(Bytes in, MutableBytes out) {
   z_stream& zlib = state_->zlib;
   zlib.next_in = reinterpret_cast<const Bytef*>(in.data());
   zlib.avail_in = at_most(in.size());

@@ -1,4 +1,5 @@
-// zlib's inflate, which may be copied in the middle of a stream.
+// The deflate stream alone, as in a zip: zlib's inflate, which may be copied in the middle of a stream. It
+// says to the byte where the stream ends, as what follows in a zip needs, and ISA-L does not.
 #pragma once
 
 #include <cstddef>
@@ -8,24 +9,23 @@
 
 namespace penstock::codecs {
 
+struct InflateStep {
+  std::size_t taken = 0, made = 0;
+  bool ended = false;  // the stream
+};
+
 // Memory: about 40 KiB.
 class Inflater {
  public:
-  enum class Format { gzip, raw };  // raw: the deflate stream alone, as in a zip
-
-  explicit Inflater(Format format);
+  Inflater();
   ~Inflater();
   Inflater(const Inflater& other);  // the same place in the same stream
   Inflater& operator=(const Inflater& other);
   Inflater(Inflater&&) noexcept;
   Inflater& operator=(Inflater&&) noexcept;
 
-  struct Step {
-    std::size_t taken = 0, made = 0;
-    bool ended = false;  // of one stream: for gzip one member, its checksum and length compared
-  };
   // As much as `in` holds and `out` takes. Throws Error(corrupt) for what is no such stream.
-  Step run(Bytes in, MutableBytes out);
+  InflateStep run(Bytes in, MutableBytes out);
   void restart();
 
  private:

@@ -78,7 +78,7 @@ class ZipReader : public Archive {
   Content content_{*this};
   Entry entry_;
   std::optional<Open> open_;
-  Inflater inflater_{Inflater::Format::raw};
+  Inflater inflater_;
   ZipDirectory directory_;
   std::unique_ptr<ZipSpool> spool_;
   std::uint64_t entries_ = 0, total_bytes_ = 0;

@@ -100,6 +100,19 @@ TEST(Gunzip, what_is_no_gzip_is_corrupt_before_a_byte_comes_out) {
   EXPECT_EQ(gunzip_error(std::string(100, '\0')).kind(), Kind::corrupt);
 }
 
+TEST(Gunzip, flags_that_are_reserved_are_corrupt_in_any_member) {
+  std::string packed = gzip("one");
+  const std::size_t second = packed.size();
+  packed += gzip("two");
+  for (const std::size_t at : {std::size_t{3}, second + 3}) {
+    for (const char flag : {'\x20', '\x40', '\x80'}) {
+      std::string marked = packed;
+      marked[at] |= flag;
+      EXPECT_EQ(gunzip_error(marked).kind(), Kind::corrupt) << at;
+    }
+  }
+}
+
 TEST(Gunzip, limits_are_refused_at_the_byte_that_breaks_them) {
   const std::string packed = gzip(std::string(100'000, 'z'));
   EXPECT_EQ(gunzip(packed, {.limits = {.total_bytes = 100'000}}).size(), 100'000U);
