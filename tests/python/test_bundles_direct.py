@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import uuid
+from hashlib import sha256
 from typing import Any
 
 import boto3
 import penstock
 import pytest
+from penstock import aio
 from penstock.bundles import BID, BundleRef, FolderBundles, ObjectBundles
 from penstock.testing import fill
 
@@ -117,3 +120,65 @@ def test_a_queue_is_told_what_the_format_says(sqs_server, tmp_path):
     assert attributes["bundle_id"] == bid
     assert attributes["recipe_id"] == "fr"
     assert message["Body"] == json.dumps(body, indent=2)
+
+
+def test_the_twins_add_at_once_and_finish_or_abort(tmp_path):
+    told: list[BundleRef] = []
+
+    async def chunks(seed: int) -> Any:
+        for begin in range(0, 300_000, 70_000):
+            await asyncio.sleep(0)
+            yield fill(300_000, seed)[begin : begin + 70_000]
+
+    async def main(storage: Any) -> None:
+        mine = ref("custom-1")
+        async with await storage.start(mine, on_complete=[told.append]) as bundle:
+            stored = await asyncio.gather(*(bundle.add(f"https://h/{n}", chunks(n)) for n in range(5)))
+        assert [one.sha256 for one in stored] == [sha256(fill(300_000, n)).hexdigest() for n in range(5)]
+        assert (bundle.state, bundle.receipt.bytes, told[-1].meta) == ("completed", 1_500_000, {"k": [1]})
+        assert mine.storage_key == told[-1].storage_key
+        left = await storage.start(ref("custom-2"))
+        with pytest.raises(ZeroDivisionError):
+            async with left:
+                raise ZeroDivisionError
+        assert left.state == "abandoned"
+        with pytest.raises(penstock.Conflict):
+            await storage.start(ref("custom-1"))
+        assert (await storage.recover()).failed == 0
+        assert await storage.sweep() == 0
+
+    asyncio.run(main(aio.bundles.FolderBundles(tmp_path / "out")))
+    asyncio.run(main(aio.bundles.ObjectBundles(penstock.MemoryStore())))
+    asyncio.run(main(aio.bundles.ObjectBundles(aio.MemoryStore(), prefix="p")))
+
+
+def test_a_cancelled_add_of_a_twin_leaves_nothing():
+    store = penstock.MemoryStore()
+
+    async def silent() -> Any:
+        yield b"begun"
+        await asyncio.sleep(3600)
+
+    async def main() -> None:
+        bundle = await aio.bundles.ObjectBundles(store).start(ref())
+        adding = asyncio.create_task(bundle.add("https://h/a", silent()))
+        while bundle.state != "adding":
+            await asyncio.sleep(0.001)
+        adding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        receipt = await bundle.finish({"k": 1})
+        assert receipt.bytes == 0
+
+    asyncio.run(main())
+    assert not [one.key for one in store.list() if "/resources/" in one.key]
+
+
+def test_a_twin_refuses_hooks_that_would_never_be_awaited(tmp_path):
+    async def hook(_: BundleRef) -> None: ...
+
+    async def main() -> None:
+        with pytest.raises(penstock.Refused, match="plain one"):
+            await aio.bundles.FolderBundles(tmp_path).start(ref(), on_complete=[hook])
+
+    asyncio.run(main())

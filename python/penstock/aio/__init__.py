@@ -4,7 +4,7 @@ Native work runs on worker threads and completes futures of the running loop, on
 task stops its job within 200 ms; if publishing had begun, the CancelledError's ``__cause__`` is InDoubt.
 """
 
-from penstock.aio import codecs, files, sqs
+from penstock.aio import bundles, codecs, files, sqs
 from penstock.aio.client import Client
 from penstock.aio.codecs import Gunzip
 from penstock.aio.files import fetch
@@ -29,6 +29,7 @@ __all__ = [
     "Sink",
     "Source",
     "Tee",
+    "bundles",
     "codecs",
     "fetch",
     "files",

@@ -168,9 +168,8 @@ class Bundles:
         Raises:
             Conflict: A bundle of that id is under way, or completed.
         """
-        told = {**ref.to_dict(), "meta": json.dumps(ref.meta, default=str)}
-        callbacks = [_with_ref(callback) for callback in on_complete]
-        native = self._native.start(told, recipe_id, callbacks, call(deadline))
+        callbacks = [callback_of(hook) for hook in on_complete]
+        native = self._native.start(told_of(ref), recipe_id, callbacks, call(deadline))
         if ref.storage_key is None:
             ref.storage_key = native.ref["storage_key"]
         return Bundle(native)
@@ -183,7 +182,7 @@ class Bundles:
         deadline: Span | None = 60,
     ) -> RecoveryReport:
         """Take up what dead processes left: move their bundles aside, call back for those that became visible."""
-        callbacks = [_with_ref(callback) for callback in on_complete]
+        callbacks = [callback_of(hook) for hook in on_complete]
         return RecoveryReport(**self._native.recover(recipe_id, callbacks, call(deadline)))
 
     def sweep(self, *, remove: bool = False, deadline: Span | None = None) -> int:
@@ -255,12 +254,19 @@ def _with_queue(options: dict[str, Any], queue: Queue | None) -> dict[str, Any]:
     return options if queue is None else {**options, "queue": queue._native}
 
 
-def _with_ref(callback: OnComplete) -> Callable[[dict[str, Any]], object]:
+def told_of(ref: BundleRef) -> dict[str, Any]:
+    """As the core is told of it."""
+    return {**ref.to_dict(), "meta": json.dumps(ref.meta, default=str)}
+
+
+def callback_of(hook: OnComplete) -> Callable[[dict[str, Any]], object]:
+    """As the core calls back."""
+
     def told(fields: dict[str, Any]) -> object:
         meta = json.loads(fields["meta"])
         ref = BundleRef(
             fields["primary_url"], fields["resources_count"], BID(fields["bid"]), fields["storage_key"], meta
         )
-        return callback(ref)
+        return hook(ref)
 
     return told
