@@ -66,7 +66,7 @@ def test_a_bundle_nobody_was_told_of_is_told_by_the_next_run(place, kind):
     if store:
         assert store.values == {}
     if place.publisher:
-        assert place.publisher.told == [("custom-one", {"m": 1}, "fr")]
+        assert place.publisher.told == [("custom-one", {"m": 1}, "fr")] * 2
     third = Hooks()
 
     async def idle_run() -> None:

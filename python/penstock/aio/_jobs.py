@@ -32,6 +32,23 @@ async def done(future: asyncio.Future[Value], stop: Callable[[], object]) -> Val
         raise
 
 
+async def answered(future: asyncio.Future[Value], stop: Callable[[], object] = lambda: None) -> Value:
+    """As done(), but the job's answer is waited for however long it takes and however often the task is cancelled.
+
+    For steps that must not be begun again while one of them runs.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = cancelled or error
+            stop()
+    if cancelled is not None:
+        raise cancelled from future.exception()
+    return future.result()
+
+
 def loop() -> asyncio.AbstractEventLoop:
     """The running loop: where native futures are made."""
     return asyncio.get_running_loop()

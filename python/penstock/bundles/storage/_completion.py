@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
-from penstock.aio._jobs import done, loop
+from penstock.aio._jobs import answered, loop
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleReceipt
 from penstock.bundles.exceptions import storage_failure
+from penstock.bundles.storage._hooks import HookCalls
+from penstock.bundles.storage._under_way import UnderWay
 from penstock.errors import Error, Lost, Refused
 from penstock.streams import call
 
 if TYPE_CHECKING:
+    import weakref
+
     from penstock import _core
     from penstock.bundles.core import BundleRef, FetcherRecipe
+    from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 
 logger = get_logger(__name__)
 
@@ -34,55 +40,82 @@ class Completion:
     Args:
         storage: Whose steps are called, so that each may be replaced.
         native: The bundle.
+    Attributes:
+        tries: Those that run now.
+        bundle_ref: That of the last try.
+        hook_calls: Of all tries.
+        context: Who holds the bundle.
     """
+
+    context: weakref.ref[BundleStorageContext] | None = None
 
     def __init__(self, storage: Any, native: _core.Bundle) -> None:
         self._storage = storage
         self.native = native
-        self._recorded = self._called_back = self._published = False
+        self.tries = UnderWay()
+        self.bundle_ref: BundleRef | None = None
+        self.hook_calls = HookCalls()
+        self._sealed = self._recorded = self._finalized = self._called_back = self._published = False
         self._metadata: dict[str, Any] = {}
-        self._sealed = False
-        self.record_kept = False  # somebody must still be told
+        self._record_kept = False  # somebody must still be told
+
+    def replaced(self) -> None:
+        """Its id is another bundle's now."""
+        if self.context is not None and (context := self.context()) is not None:
+            context._replaced()
 
     async def run(self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]) -> None:
         """All that is outstanding."""
-        storage_type = self._storage._storage_type
-        try:
-            on = call()
-            if not await done(self.native.begin(on, loop()), on.stop):
-                return
+        with self.tries.one():
             try:
-                await self._steps(bundle_ref, recipe, metadata)
-            except BaseException as error:
-                self.native.failed(str(error) or type(error).__name__)
-                raise
-            self.native.completed()
-        except Error as error:
-            raise storage_failure(error, storage_type, bid=bundle_ref.bid) from error
+                if await begin(self.native):
+                    await self._carry_out(bundle_ref, recipe, metadata)
+            except Error as error:
+                raise storage_failure(error, self._storage._storage_type, bid=bundle_ref.bid) from error
+
+    async def _carry_out(
+        self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]
+    ) -> None:
+        self.bundle_ref = bundle_ref
+        try:
+            await self._steps(bundle_ref, recipe, metadata)
+        except BaseException as error:
+            await failed(self.native, error)
+            raise
+        self.native.completed()
 
     async def _steps(self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]) -> None:
         await self._seal(bundle_ref, recipe, metadata)
         await self._record(bundle_ref, recipe)
-        await self._storage._finalize_bundle(bundle_ref)
-        if not self._called_back:
-            self._called_back = True
-            await self._storage._execute_completion_callbacks(bundle_ref, recipe)
+        if not self._finalized:
+            await self._storage._finalize_bundle(bundle_ref)
+            self._finalized = True
+        error = await self._call_back(bundle_ref, recipe)
         if not self._published:
             self._published = await self._storage._announce(bundle_ref, self._metadata, recipe)
-        if self._published and not self.record_kept:
+        if error is not None:
+            raise error
+        if self._published and not self._record_kept:
             await self._storage._pending.remove(self.native, bundle_ref, recipe, self._recorded)
 
     async def _seal(self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]) -> None:
         if self._sealed:
             return
         text = encode(metadata)
-        self._storage._check_message(bundle_ref, metadata, recipe)
+        self._storage._check_message(self._as_sealed(bundle_ref), metadata, recipe)
         on = call()
-        receipt = await done(self.native.seal(text, on, loop()), on.stop)
+        receipt = await answered(self.native.seal(text, on, loop()), on.stop)
         bundle_ref.receipt = BundleReceipt(**receipt)
         if bundle_ref.storage_key is None:
             bundle_ref.storage_key = receipt["storage_key"]
         self._metadata, self._sealed = metadata, True
+
+    def _as_sealed(self, bundle_ref: BundleRef) -> BundleRef:
+        """With the storage_key that the message will have."""
+        sealed = copy.copy(bundle_ref)
+        if sealed.storage_key is None:
+            sealed.storage_key = self.native.ref["storage_key"]
+        return sealed
 
     async def _record(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> None:
         """Before the commit, so that whoever comes after a crash knows whom to tell."""
@@ -102,15 +135,37 @@ class Completion:
                 ) from error
             logger.warning("PENDING_RECORD_NOT_WRITTEN", bundle_id=str(bundle_ref.bid), error=str(error))
 
+    async def _call_back(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> Exception | None:
+        """What a hook raised, if that is to be raised. The record stays if one did, or was not heard to its end."""
+        if self._called_back:
+            return None
+        kept, self._record_kept = self._record_kept, True
+        try:
+            await self._storage._execute_completion_callbacks(bundle_ref, recipe)
+        except Exception as error:
+            self._called_back = True
+            return error
+        self._called_back, self._record_kept = True, kept
+        return None
+
+
+async def begin(native: _core.Bundle) -> bool:
+    """Whether it is the caller who completes, and says how that ended by ``native.completed()`` or failed()."""
+    on = call()
+    job = native.begin(on, loop())
+    try:
+        return await answered(job, on.stop)
+    except asyncio.CancelledError as cancelled:
+        if job.exception() is None and job.result():
+            await failed(native, cancelled)
+        raise
+
 
 async def commit(native: _core.Bundle) -> None:
     """Once it is sent its answer is awaited, whatever the task's fate."""
-    on = call()
-    job = native.commit(on, loop())
-    try:
-        await asyncio.shield(job)
-    except asyncio.CancelledError:
-        await asyncio.wait([job])
-        if job.exception() is not None:
-            raise asyncio.CancelledError from job.exception()
-        raise
+    await answered(native.commit(call(), loop()))
+
+
+async def failed(native: _core.Bundle, why: BaseException) -> None:
+    """On a worker: what was aborted meanwhile is discarded there."""
+    await answered(loop().run_in_executor(None, native.failed, str(why) or type(why).__name__))

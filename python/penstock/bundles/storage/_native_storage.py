@@ -15,6 +15,7 @@ from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import _pending
 from penstock.bundles.storage._completion import Completion
 from penstock.bundles.storage._errors import storing
+from penstock.bundles.storage._hooks import HookCalls
 from penstock.bundles.storage._streams import Group, open_stream
 from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 from penstock.errors import Refused
@@ -61,9 +62,6 @@ class NativeStorage:
         ):
             if value not in words:
                 raise Refused(f"{name} is {value!r}: give one of {', '.join(words)}")
-        self._active_bundles: dict[str, Any] = {}
-        self._completions: dict[str, Completion] = {}
-        self._pending = _pending.Pending(kv_store)
         self._pending_policy = pending
         self._given_kv_store = kv_store
         self._strict = strict
@@ -72,6 +70,13 @@ class NativeStorage:
         self._idle_timeout = None if idle_timeout is None else span(idle_timeout)
         self._recovery_deadline = span(recovery_deadline)
         self._closed = False
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._active_bundles: dict[str, Any] = {}
+        self._completions: dict[str, Completion] = {}
+        self._leaving: dict[str, _core.Bundle] = {}  # dropped, and being discarded by a worker
+        self._pending = _pending.Pending(self._given_kv_store)
 
     # --- What the two do differently ---
 
@@ -103,13 +108,17 @@ class NativeStorage:
         bundle = self._make_bundle(bundle_ref)
         if isinstance(getattr(type(bundle), "_attach", None), type(NativeStorage._start)):
             bundle._attach(native, self._idle_timeout)
+        if bid in self._completions:
+            self._completions[bid].replaced()
         self._active_bundles[bid] = bundle
         self._completions[bid] = Completion(self, native)
         context = BundleStorageContext(bundle_ref, recipe, self)
+        self._completions[bid].context = weakref.ref(context)
         weakref.finalize(context, _forget, weakref.ref(self), bid, weakref.ref(native)).atexit = False
         return context
 
     async def _start(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> _core.Bundle:
+        await self._left(str(bundle_ref.bid))
         ref = {**bundle_ref.to_dict(), "meta": json.dumps(bundle_ref.meta, default=str)}
         on = call()
         with storing(self._storage_type, bundle_ref.bid):
@@ -143,34 +152,35 @@ class NativeStorage:
         completion = self._completions.get(bid)
         if completion is None:
             raise BundleNotFound(self._storage_type)
-        await completion.run(bundle_ref, recipe, metadata)
-        self._completions.pop(bid, None)
+        try:
+            await completion.run(bundle_ref, recipe, metadata)
+        finally:
+            self._drop_if_over(bid, completion)
 
     async def _finalize_bundle(self, bundle_ref: BundleRef) -> None:
         """Make it visible."""
-        bundle = self._active_bundles.get(str(bundle_ref.bid))
+        bid = str(bundle_ref.bid)
+        bundle = self._active_bundles.get(bid)
         if bundle is None:
+            if bid in self._completions and not self._completions[bid].native.committed:
+                raise BundleNotFound(self._storage_type)  # what is not visible must not be told of
             return
         with storing(self._storage_type, bundle_ref.bid):
             await bundle.close()
-        self._active_bundles.pop(str(bundle_ref.bid), None)
+        self._active_bundles.pop(bid, None)
 
     async def _execute_completion_callbacks(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> None:
         """``on_bundle_complete_hook`` of the loader, then of each locator that has one."""
-        first: Exception | None = None
-        for holder in (recipe.bundle_loader, *recipe.bundle_locators):
-            hook = getattr(holder, "on_bundle_complete_hook", None)
-            if hook is None:
-                continue
-            try:
-                await hook(bundle_ref)
-            except Exception as error:
-                first = first or error
-                logger.exception(
-                    "BUNDLE_COMPLETION_CALLBACK_FAILED", bundle_id=str(bundle_ref.bid), error=str(error)
-                )
+        first = await self._hook_calls(bundle_ref).make(bundle_ref, recipe, logger)
         if first is not None and self._callback_errors == "raise":
             raise first
+
+    def _hook_calls(self, bundle_ref: BundleRef) -> HookCalls:
+        """Those of the completion under way; recovery, which has a bundle_ref of its own, calls all."""
+        completion = self._completions.get(str(bundle_ref.bid))
+        if completion is not None and completion.bundle_ref is bundle_ref:
+            return completion.hook_calls
+        return HookCalls()
 
     def _check_message(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe) -> None:
         """Refuse what could never be announced, while nothing is visible."""
@@ -193,13 +203,33 @@ class NativeStorage:
         completion = self._completions.get(str(bundle_ref.bid))
         if completion is None:
             return False
-        on = call()
-        await done(completion.native.abort(why or "aborted", on, loop()), on.stop)
-        if completion.native.state != "abandoned":
-            return False
-        self._active_bundles.pop(str(bundle_ref.bid), None)
-        self._completions.pop(str(bundle_ref.bid), None)
-        return True
+        await abandon(completion.native, why or "aborted")
+        self._drop_if_over(str(bundle_ref.bid), completion)
+        return completion.native.state == "abandoned"
+
+    def _drop_if_over(self, bid: str, completion: Completion) -> None:
+        """Nobody may do anything with it any more."""
+        state = completion.native.state
+        if state in ("completed", "abandoned") and self._completions.get(bid) is completion:
+            del self._completions[bid]
+            if state == "abandoned":
+                self._active_bundles.pop(bid, None)
+
+    def _let_go(self, bid: str, native: _core.Bundle) -> None:
+        """Discard it on a worker, if there is a loop here that must not wait for it."""
+        try:
+            running = loop()
+        except RuntimeError:
+            return
+        self._leaving[bid] = native
+        why = "it was dropped unfinished"
+        native.abort(why, call(), running).add_done_callback(lambda _: self._leaving.pop(bid, None))
+
+    async def _left(self, bid: str) -> None:
+        """What was let go under this id is discarded."""
+        if (native := self._leaving.get(bid)) is not None:
+            await abandon(native, "it was dropped unfinished")
+            self._leaving.pop(bid, None)
 
     # --- One resource, written piece by piece ---
 
@@ -321,22 +351,29 @@ class NativeStorage:
     async def aclose(self) -> None:
         """Abandon what is open. Bundles that are being completed end first."""
         self._closed = True
-        for completion in list(self._completions.values()):
-            on = call()
+        for bid, completion in list(self._completions.items()):
+            await completion.tries.ended()
             if completion.native.state in ("open", "adding", "failed"):
-                await done(completion.native.abort("the storage was closed", on, loop()), on.stop)
-        self._active_bundles.clear()
-        self._completions.clear()
+                await abandon(completion.native, "the storage was closed")
+            self._drop_if_over(bid, completion)
+        for bid in list(self._leaving):
+            await self._left(bid)
 
     # --- Pickling: by what it was made of ---
 
     def __getstate__(self) -> dict[str, Any]:
-        left = {"_active_bundles", "_completions", "_core_storage"}
+        left = {"_active_bundles", "_completions", "_leaving", "_pending", "_core_storage"}
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._active_bundles, self._completions = {}, {}
+        self._begin_empty()
+
+
+async def abandon(native: _core.Bundle, why: str) -> None:
+    """As far as it is not published; what was discarded already is waited for."""
+    on = call()
+    await done(native.abort(why, on, loop()), on.stop)
 
 
 def _forget(storage: weakref.ref[NativeStorage], bid: str, native: weakref.ref[Any]) -> None:
@@ -345,6 +382,11 @@ def _forget(storage: weakref.ref[NativeStorage], bid: str, native: weakref.ref[A
     if there is None or bundle is None:
         return
     completion = there._completions.get(bid)
-    if completion is not None and completion.native is bundle and bundle.state in ("open", "failed"):
+    if (
+        completion is not None
+        and completion.native is bundle
+        and bundle.state not in ("adding", "completing")
+    ):
         there._completions.pop(bid, None)
         there._active_bundles.pop(bid, None)
+        there._let_go(bid, bundle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from penstock.aio._jobs import done, loop
+from penstock.aio._jobs import answered, loop
 from penstock.bundles._log import get_logger
 from penstock.streams import call
 
@@ -39,7 +39,7 @@ class Pending:
         """Before the commit."""
         if self.kv_store is None:
             on = call()
-            await done(native.write_pending(on, loop()), on.stop)
+            await answered(native.write_pending(on, loop()), on.stop)
             return
         key = record_key(recipe.recipe_id, bundle_ref.bid)
         await self.kv_store.put(key, json.loads(native.pending_record), ttl=_SECONDS)
@@ -53,7 +53,7 @@ class Pending:
         try:
             if self.kv_store is None:
                 on = call()
-                await done(native.remove_pending(on, loop()), on.stop)
+                await answered(native.remove_pending(on, loop()), on.stop)
             else:
                 await self.kv_store.delete(record_key(recipe.recipe_id, bundle_ref.bid))
         except Exception as error:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock import _core
-from penstock.aio._jobs import done, loop
+from penstock.aio._jobs import answered, loop
 from penstock.bundles.storage import _streams
-from penstock.bundles.storage._completion import commit
+from penstock.bundles.storage._completion import begin, commit, failed
 from penstock.bundles.storage._errors import storing
 from penstock.streams import call
 
@@ -61,19 +61,21 @@ class NativeBundle:
         native = await self._started()
         with storing(self._storage_type, self.bundle_ref.bid):
             if native.state in ("completing", "completed"):
-                await commit(native)
-                await done(native.clean_up(call(), loop()), lambda: None)
-                return
-            on = call()
-            await done(native.begin(on, loop()), on.stop)
-            try:
-                await done(native.seal("{}", on, loop()), on.stop)
-                await commit(native)
-                await done(native.clean_up(on, loop()), lambda: None)
-            except BaseException as error:
-                native.failed(str(error) or type(error).__name__)
-                raise
-            native.completed()
+                await _publish(native)
+            elif await begin(native):
+                try:
+                    on = call()
+                    await answered(native.seal("{}", on, loop()), on.stop)
+                    await _publish(native)
+                except BaseException as error:
+                    await failed(native, error)
+                    raise
+                native.completed()
+
+
+async def _publish(native: _core.Bundle) -> None:
+    await commit(native)
+    await answered(native.clean_up(call(), loop()))
 
 
 def started(storage: _core.FolderBundles | _core.ObjectBundles, ref: dict[str, Any]) -> Any:

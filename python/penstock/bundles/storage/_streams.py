@@ -218,15 +218,26 @@ class NativeStream:
                 if self._adding.done():
                     await self._adding  # raises why
                 at += self._writer.try_write(data, at)
+                if at < total and self._adding.done():
+                    raise Lost("the storage took only a part of a bundle stream", code="reader_gone")
                 if at < total:
-                    await done(self._writer.room(min(total - at, _AHEAD_BYTES // 2), loop()), self._call.stop)
+                    await self._room(min(total - at, _AHEAD_BYTES // 2))
+
+    async def _room(self, at_least: int) -> None:
+        """Until there is some, or the storage reads no more."""
+        room = self._writer.room(at_least, loop())
+        try:
+            await asyncio.wait({room, self._adding}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._call.stop()  # nobody knows how much of the piece was taken
+            raise
 
     async def close(self) -> None:
         """Complete the bundle. Repeatable."""
         if not self._ended:
             self._ended = True
             self._writer.finish()
-        await self._adding
+        await asyncio.shield(self._adding)
         await self._context.complete(self._metadata)
 
     async def abort(self, why: str = "") -> None:

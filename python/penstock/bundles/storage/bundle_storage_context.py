@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import BundleNotFound
+from penstock.bundles.storage._under_way import UnderWay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterator
@@ -73,8 +74,9 @@ class BundleStorageContext:
         self._pending_uploads: set[str] = set()
         self._completed_uploads = Uploads()
         self._started = 0
-        self._idle: asyncio.Event | None = None
-        self._completing: asyncio.Future[None] | None = None
+        self._adds = UnderWay()
+        self._completing: asyncio.Future[bool] | None = None
+        self._is_replaced = False
         self._ended: Literal["completed", "failed", "abandoned"] | None = None
 
     @property
@@ -101,17 +103,17 @@ class BundleStorageContext:
             StorageFailure: It could not be stored; nothing of it remains but a line in the manifest.
             Exception: Of the stream, as it came.
         """
+        self._check_own()
         self._started += 1
         upload = f"{url}#{self._started}"
         self._pending_uploads.add(upload)
-        try:
-            await self.storage._add_resource_to_bundle(
-                self.bundle_ref, url, content_type, status_code, stream
-            )
-        finally:
-            self._pending_uploads.discard(upload)
-            if self._idle is not None and not self._pending_uploads:
-                self._idle.set()
+        with self._adds.one():
+            try:
+                await self.storage._add_resource_to_bundle(
+                    self.bundle_ref, url, content_type, status_code, stream
+                )
+            finally:
+                self._pending_uploads.discard(upload)
         self._completed_uploads.add(upload)
 
     async def complete(self, metadata: dict[str, Any]) -> None:
@@ -121,24 +123,26 @@ class BundleStorageContext:
         a failure it does what is outstanding, and nothing twice.
 
         Args:
-            metadata: Any JSON; part of the bundle and of the message.
+            metadata: An object of JSON; part of the bundle and of the message.
         Raises:
             BundleNotFound: The bundle was aborted.
             StorageFailure: A step failed. Before the bundle is visible nothing of it is; after that only
                 telling is outstanding.
         """
-        if self._completing is not None:
-            return await asyncio.shield(self._completing)
+        self._check_own()
+        while self._completing is not None:
+            if await asyncio.shield(self._completing):
+                return
         if self._ended == "completed":
             return
         self._completing = asyncio.get_running_loop().create_future()
         try:
             if getattr(self.storage, "_awaits_adds", False) is not True:
-                await self._until_idle()
+                await self._adds.ended()
             await self.storage.complete_bundle_with_callbacks_hook(self.bundle_ref, self.recipe, metadata)
         except BaseException as error:
             self._ended = "abandoned" if isinstance(error, BundleNotFound) else "failed"
-            self._settle(error if isinstance(error, Exception) else asyncio.CancelledError())
+            self._settle(error)
             raise
         self._ended = "completed"
         self._settle(None)
@@ -159,26 +163,28 @@ class BundleStorageContext:
 
     async def open_group(self) -> Any:
         """For resources that stay or go together; None where the storage has no such thing."""
+        self._check_own()
         opens = getattr(self.storage, "_open_group", None)
         return await opens(self.bundle_ref) if opens is not None else None
 
-    async def _until_idle(self) -> None:
-        while self._pending_uploads:
-            self._idle = asyncio.Event()
-            await self._idle.wait()
+    def _replaced(self) -> None:
+        """The storage gave the id to another bundle, which this one must not touch."""
+        self._is_replaced, self._ended = True, "abandoned"
+
+    def _check_own(self) -> None:
+        if self._is_replaced:
+            raise BundleNotFound(getattr(self.storage, "_storage_type", None))
 
     def _settle(self, error: BaseException | None) -> None:
-        """What others who wait for complete() get."""
+        """Others who wait for complete() get the same; after a cancellation it is their turn."""
         future, self._completing = self._completing, None
-        if future is None or future.done():
+        if future is None:
             return
-        if error is None:
-            future.set_result(None)
-        elif isinstance(error, asyncio.CancelledError):
-            future.cancel()
-        else:
+        if isinstance(error, Exception):
             future.set_exception(error)
             future.exception()  # nobody may be waiting
+        else:
+            future.set_result(error is None)
 
     def __repr__(self) -> str:
         return f"BundleStorageContext({self.bundle_ref.bid!r}, {self.state})"

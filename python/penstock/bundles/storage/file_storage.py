@@ -10,6 +10,7 @@ from penstock import _core
 from penstock.bundles import _profile
 from penstock.bundles._log import get_logger
 from penstock.bundles.storage._errors import storing
+from penstock.bundles.storage._hooks import holders
 from penstock.bundles.storage._native_storage import NativeStorage
 from penstock.bundles.storage._resources import NativeBundle, started
 from penstock.bundles.storage._streams import NativeStream
@@ -148,8 +149,7 @@ class FileStorage(NativeStorage):
         return FileStorageBundle(self.output_dir, bundle_ref)
 
     def _writes_record(self, recipe: FetcherRecipe) -> bool:
-        holders = (recipe.bundle_loader, *recipe.bundle_locators)
-        return any(hasattr(holder, "on_bundle_complete_hook") for holder in holders)
+        return bool(holders(recipe))
 
     def __repr__(self) -> str:
         return f"FileStorage({os.fspath(self.output_dir)!r})"
