@@ -49,6 +49,12 @@ async def answered(future: asyncio.Future[Value], stop: Callable[[], object] = l
     return future.result()
 
 
+def retrieve(task: asyncio.Future[Any]) -> None:
+    """A done-callback, for a task whose error is nobody's business or told otherwise."""
+    if not task.cancelled():
+        task.exception()
+
+
 def loop() -> asyncio.AbstractEventLoop:
     """The running loop: where native futures are made."""
     return asyncio.get_running_loop()

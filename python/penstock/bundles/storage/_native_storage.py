@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from penstock.aio._jobs import done, loop
 from penstock.bundles import _log
-from penstock.bundles.core import BID, BundleRef, FetcherRecipe
 from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import _pending
 from penstock.bundles.storage._completion import Completion
 from penstock.bundles.storage._errors import storing
 from penstock.bundles.storage._hooks import HookCalls
+from penstock.bundles.storage._recovery import Recovery, in_time
 from penstock.bundles.storage._streams import Group, open_stream
 from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 from penstock.errors import Refused
@@ -23,17 +21,16 @@ from penstock.streams import call
 from penstock.units import span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Coroutine
 
     from penstock import _core
-    from penstock.bundles.core import FetchRunContext
+    from penstock.bundles.core import BundleRef, FetcherRecipe, FetchRunContext
     from penstock.bundles.storage._streams import NativeStream, Opening
     from penstock.units import Span
 
 logger = _log.get_logger(__name__)
 
 PendingPolicy = Literal["required", "best_effort", "off"]
-_PUBLISHES_AT_ONCE = 32
 
 
 class NativeStorage:
@@ -255,88 +252,24 @@ class NativeStorage:
         if self._given_kv_store is None:
             self._pending.kv_store = kv_store
         with storing(self._storage_type):
-            on = call(self._recovery_deadline)
+            await self._in_time(recipe, self._take_up(context, recipe))
+
+    async def _take_up(self, context: FetchRunContext | Any, recipe: FetcherRecipe) -> None:
+        on = call(self._recovery_deadline)
+        try:
             await done(self._native().sweep_recipe(recipe.recipe_id, on, loop()), on.stop)
-            await self._process_pending_completions(context, recipe)
+        except Exception as error:
+            logger.warning("SWEEP_FAILED", recipe_id=recipe.recipe_id, error=str(error))
+        await self._process_pending_completions(context, recipe)
 
     async def _process_pending_completions(
         self, context: FetchRunContext | Any, recipe: FetcherRecipe
     ) -> None:
-        until = time.monotonic() + self._recovery_deadline
-        at_once = asyncio.Semaphore(_PUBLISHES_AT_ONCE)
-        telling: set[asyncio.Task[None]] = set()
-        try:
-            async for where, text in self._records(recipe):
-                if time.monotonic() > until:
-                    logger.warning("RECOVERY_OUT_OF_TIME", recipe_id=recipe.recipe_id)
-                    break
-                ref, metadata = await self._judged(where, text, recipe)
-                if ref is None:
-                    continue
-                try:
-                    await self._execute_completion_callbacks(ref, recipe)
-                except Exception as error:
-                    logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
-                    continue
-                await at_once.acquire()
-                task = asyncio.create_task(self._tell_again(ref, metadata, recipe, at_once))
-                telling.add(task)
-                task.add_done_callback(telling.discard)
-            if telling:
-                await asyncio.wait(telling, timeout=max(0.0, until - time.monotonic()))
-        finally:
-            for task in telling:
-                task.cancel()
-            await asyncio.gather(*telling, return_exceptions=True)
+        await self._in_time(recipe, Recovery(self, recipe).run())
 
-    async def _records(self, recipe: FetcherRecipe) -> Any:
-        """(key or None, text), in the order of the BIDs."""
-        on = call()
-        for text in await done(self._native().pending(recipe.recipe_id, on, loop()), on.stop):
-            yield None, text
-        kv_store = self._pending.kv_store
-        if kv_store is None:
-            return
-        for key in await _pending.record_keys(kv_store, recipe.recipe_id):
-            value = await kv_store.get(key)
-            if value is not None:
-                yield key, value if isinstance(value, str) else json.dumps(value)
-
-    async def _judged(
-        self, where: str | None, text: str, recipe: FetcherRecipe
-    ) -> tuple[BundleRef | None, dict[str, Any]]:
-        """The bundle to tell of, if it is one that became visible and somebody was not told."""
-        try:
-            record = json.loads(text)
-            ref = BundleRef.from_dict(record["bundle_ref"])
-            on = call()
-            verdict = await done(self._native().judge(text, on, loop()), on.stop)
-        except Exception as error:
-            logger.warning("PENDING_RECORD_MALFORMED", key=where, error=str(error))
-            return None, {}
-        if verdict == "tell":
-            return ref, record.get("metadata") or {}
-        if verdict == "discard":
-            await self._drop_record(ref.bid, recipe)
-        return None, {}
-
-    async def _tell_again(
-        self, ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe, at_once: asyncio.Semaphore
-    ) -> None:
-        try:
-            if self.sqs_publisher is not None:
-                await self.sqs_publisher.publish_bundle_completion(ref, metadata, recipe.recipe_id)
-            await self._drop_record(ref.bid, recipe)
-        except Exception as error:
-            logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
-        finally:
-            at_once.release()
-
-    async def _drop_record(self, bid: BID, recipe: FetcherRecipe) -> None:
-        on = call()
-        await done(self._native().remove_pending(recipe.recipe_id, str(bid), on, loop()), on.stop)
-        if self._pending.kv_store is not None:
-            await self._pending.kv_store.delete(_pending.record_key(recipe.recipe_id, bid))
+    async def _in_time(self, recipe: FetcherRecipe, work: Coroutine[Any, Any, None]) -> None:
+        if not await in_time(self._recovery_deadline, work):
+            logger.warning("RECOVERY_OUT_OF_TIME", recipe_id=recipe.recipe_id)
 
     async def sweep(self, *, delete: bool = False) -> int:
         """Move aside what dead processes had under way; how many bundles that was.

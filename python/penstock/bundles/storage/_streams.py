@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock import streams as sync
-from penstock.aio._jobs import done, loop
+from penstock.aio._jobs import done, loop, retrieve
 from penstock.aio.streams import Source, fed, native_source
 from penstock.bundles.core import BID, BundleRef, FetcherRecipe
 from penstock.bundles.exceptions import ValidationError
@@ -198,7 +198,7 @@ class NativeStream:
         self._adding = asyncio.create_task(
             context.add_resource(url, metadata.get("content_type"), 200, Source._of(source))
         )
-        self._adding.add_done_callback(_retrieve)
+        self._adding.add_done_callback(retrieve)
 
     def get_bundle_ref(self) -> BundleRef:
         """The bundle it is."""
@@ -290,8 +290,3 @@ def open_stream(storage: Any, made: type[NativeStream], bundle_id: str, metadata
         bid = BID(f"custom-{bundle_id}")
     ref = BundleRef(metadata.get("url") or f"bundle:///{bundle_id}", 1, bid, meta=metadata)
     return Opening(storage, made, ref, FetcherRecipe(metadata.get("recipe_id") or "default"))
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()

@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
-from penstock.aio._jobs import done, loop
+from penstock.aio._jobs import done, loop, retrieve
 from penstock.aio.streams import Feed
 from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import BundleNotFound
@@ -160,7 +160,7 @@ class BundleResourcesStorageContext(DecoratedContext):
         """The zip is on its way from the first add on."""
         if self._carrying is None:
             self._carrying = asyncio.create_task(_carry(self.base_context, self._zip, self._bid, self._call))
-            self._carrying.add_done_callback(_retrieve)
+            self._carrying.add_done_callback(retrieve)
 
     async def _raise_for_reader(self, error: Lost) -> None:
         """If it was the storage that stopped reading: raise why."""
@@ -179,8 +179,3 @@ async def _carry(base_context: Any, zipped: _core.BundleZip, bid: str, on: _core
         await base_context.add_resource(_core.bundle_zip_url(bid), "application/zip", 200, stream)
     finally:
         zipped.reader_failed("the storage stopped reading bundle.zip")
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()
