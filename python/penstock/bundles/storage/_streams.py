@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock import streams as sync
-from penstock.aio._jobs import done, loop, retrieve
+from penstock.aio._jobs import answered, loop, retrieve
 from penstock.aio.streams import Source, fed, native_source
 from penstock.bundles.core import BID, BundleRef, FetcherRecipe
 from penstock.bundles.exceptions import ValidationError
@@ -137,6 +137,7 @@ class Group:
     """Resources of one bundle that stay or go together."""
 
     def __init__(self, native: _core.BundleGroup, storage_type: str, idle_timeout: float | None) -> None:
+        self.kept = False
         self._native = native
         self._storage_type = storage_type
         self._idle_timeout = idle_timeout
@@ -177,7 +178,11 @@ class Group:
         """All of them stay."""
         on = sync.call()
         with storing(self._storage_type):
-            await done(self._native.keep(on, loop()), on.stop)
+            job = self._native.keep(on, loop())
+            try:
+                await answered(job, on.stop)
+            finally:
+                self.kept = job.exception() is None
         await self.abort()
 
     async def abort(self) -> None:

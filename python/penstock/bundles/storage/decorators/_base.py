@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock.bundles.storage._streams import NativeStream, open_stream
+from penstock.bundles.storage._under_way import UnderWay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from penstock.bundles.storage._streams import Opening
 
 _IDLE_TIMEOUT = 300.0
@@ -56,8 +53,7 @@ class DecoratedContext:
     def __init__(self, base_context: Any, decorator: Any) -> None:
         self.base_context = base_context
         self.decorator = decorator
-        self._adds = 0
-        self._idle: asyncio.Event | None = None
+        self._adds = UnderWay()
 
     @property
     def state(self) -> str:
@@ -70,21 +66,6 @@ class DecoratedContext:
         abort = getattr(self.base_context, "abort", None)
         if abort is not None:
             await abort(why)
-
-    @contextmanager
-    def _adding(self) -> Iterator[None]:
-        self._adds += 1
-        try:
-            yield
-        finally:
-            self._adds -= 1
-            if self._idle is not None and not self._adds:
-                self._idle.set()
-
-    async def _until_idle(self) -> None:
-        while self._adds:
-            self._idle = asyncio.Event()
-            await self._idle.wait()
 
     def __getattr__(self, name: str) -> Any:
         if name == "base_context" or (name.startswith("__") and name.endswith("__")):

@@ -107,7 +107,7 @@ class BundleResourcesStorageContext(DecoratedContext):
             Exception: Of the stream, as it came, and of the storage.
         """
         self._begin()
-        with self._adding():
+        with self._adds.one():
             try:
                 resource = {"url": url, "content_type": content_type, "status_code": status_code}
                 idle_timeout = self.decorator._idle_timeout
@@ -132,7 +132,7 @@ class BundleResourcesStorageContext(DecoratedContext):
                 raise BundleNotFound(_STORAGE_TYPE)
             self._carry()
             self._closed = True
-            await self._until_idle()
+            await self._adds.ended()
             assert self._carrying is not None
             try:
                 with storing(_STORAGE_TYPE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
@@ -10,8 +11,10 @@ from penstock.aio._jobs import done, loop
 from penstock.aio.streams import LentFeed, native_source
 from penstock.bundles import _profile
 from penstock.bundles._log import get_logger
+from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import _streams
 from penstock.bundles.storage._errors import storing
+from penstock.bundles.storage._under_way import UnderWay
 from penstock.bundles.storage.decorators._base import DecoratedContext, StorageDecorator, open_group
 from penstock.bundles.storage.factory import _get_env_bool
 from penstock.codecs import to_core
@@ -85,22 +88,33 @@ class UnzipResourceBundleStorageContext(DecoratedContext):
 
     decorator: UnzipResourceDecorator
 
+    def __init__(self, base_context: Any, decorator: UnzipResourceDecorator) -> None:
+        super().__init__(base_context, decorator)
+        self._bodies: set[_Body] = set()
+        self._completes = UnderWay()
+
     async def add_resource(
         self, url: str, content_type: str | None, status_code: int, stream: AsyncIterable[bytes]
     ) -> None:
         """Store what ``stream`` turns out to be.
 
         Raises:
+            BundleNotFound: The bundle is not open any more.
             Corrupt: It is damaged or cut short; nothing of it stays.
             Refused: It is encrypted, has a name that leads out of a folder, or is beyond the limits.
         """
-        with self._adding():
+        if self._completes:
+            raise BundleNotFound()
+        with self._adds.one():
             body = _Body(self, url, content_type, status_code, stream)
+            self._bodies.add(body)
             try:
                 await body.store(self.base_context)
             except BaseException:
                 await body.stop()
                 raise
+            finally:
+                self._bodies.discard(body)
 
     async def open_group(self) -> Any:
         """For resources that stay or go together, as they are: they are not unpacked."""
@@ -108,8 +122,15 @@ class UnzipResourceBundleStorageContext(DecoratedContext):
 
     async def complete(self, metadata: dict[str, Any]) -> None:
         """As the storage's, once all adds have ended."""
-        await self._until_idle()
-        await self.base_context.complete(metadata)
+        with self._completes.one():
+            await self._adds.ended()
+            await self.base_context.complete(metadata)
+
+    async def abort(self, why: str = "") -> None:
+        """As the storage's; adds that it does not know of yet are stopped too."""
+        for body in self._bodies:
+            body.halt()
+        await super().abort(why)
 
 
 class _Body:
@@ -153,8 +174,7 @@ class _Body:
             await self._store_members(group, group)
             await group.keep()
         except BaseException as error:
-            group.fail(*self._told, _kind(error))
-            await group.abort()
+            await _left_out(group, self._told, error)
             raise
 
     async def _store_members(self, to: Any, group: Any) -> None:
@@ -169,11 +189,10 @@ class _Body:
                 group.withdraw(number, "link or device")
 
     async def _note(self, base: Any, error: BaseException) -> None:
-        """A line in the manifest, of what failed before the storage knew of it."""
-        group = await open_group(base)
-        if group is not None:
-            group.fail(*self._told, _kind(error))
-            await group.abort()
+        """A line in the manifest, of what failed before the storage knew of it; none if that is over too."""
+        with contextlib.suppress(Exception):
+            if (group := await open_group(base)) is not None:
+                await _left_out(group, self._told, error)
 
     async def _next(self) -> _core._Unpacked | None:
         found: _core._Unpacked | None = await self._job(self._unpacker.next(loop()))
@@ -194,10 +213,23 @@ class _Body:
         stream.derived_from, stream.mismatch = found[2], found[3]
         return stream
 
-    async def stop(self) -> None:
+    def halt(self) -> None:
+        """Whoever reads it is told to stop."""
         self._source.stop()
+
+    async def stop(self) -> None:
+        self.halt()
         if self._feed is not None:
             await self._feed.stop()
+
+
+async def _left_out(group: Any, told: tuple[str, str | None, int], error: BaseException) -> None:
+    """All of a group goes but a line that says why, unless it was kept; what fails of that hides no error."""
+    with contextlib.suppress(Exception):
+        if not getattr(group, "kept", False):
+            group.fail(*told, _kind(error))
+    with contextlib.suppress(Exception):
+        await group.abort()
 
 
 def _keeps_zip() -> bool:
