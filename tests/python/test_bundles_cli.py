@@ -13,7 +13,8 @@ from typing import Any
 
 import penstock
 import pytest
-from bundle_places import KEYS, Hooks, Publisher, chunks, recipe, ref
+from bundle_places import KEYS, S3, Folder, Hooks, Publisher, chunks, recipe, ref
+from conftest import Bucket
 from local_origin import wait_until
 from penstock.bundles import BID, BundleRef, FolderBundles, ObjectBundles
 from queues import TestQueue
@@ -229,41 +230,67 @@ def not_told(place: Any) -> None:
     asyncio.run(publish())
 
 
-def test_recover_tells_the_queue_what_it_was_not_told(
+def recovered(typed: Typed, *arguments: str) -> tuple[int, dict[str, int], str]:
+    code, out, err = typed.run("recover", "--recipe", "fr", "--json", *arguments)
+    return code, json.loads(out) if out else {}, err
+
+
+def test_recover_tells_the_queue_and_leaves_hooks_to_their_program(
     typed: Typed, queue: TestQueue, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["secret_access_key"])
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     not_told(typed.place)
-    code, out, err = typed.run("recover", "--recipe", "fr", "--json")
-    assert code == 2, err
+    code, counts, err = recovered(typed)
+    assert (code, counts["waiting"]) == (2, 1), err
     assert "give --queue-url" in err
-    assert json.loads(out)["waiting"] == 1
     assert json.loads(typed.run("recover", "--recipe", "other", "--json")[1])["waiting"] == 0
-    code, out, err = typed.run("recover", "--recipe", "fr", "--queue-url", queue.url, "--json")
-    assert code == 0, err
-    assert json.loads(out)["told"] == 1
-    (message,) = queue.received()
-    body = json.loads(message["Body"])
-    assert (body["bundle_id"], body["recipe_id"], body["metadata"]) == ("custom-one", "fr", {"m": 1})
-    code, out, _ = typed.run("recover", "--recipe", "fr", "--queue-url", queue.url)
-    assert code == 0
-    assert "told      0" in out
+    if typed.place.kind == "file":
+        code, _, err = recovered(typed, "--queue-url", queue.url)
+        assert (code, "no queue" in err) == (2, True)
+        monkeypatch.setenv("OC_SQS_QUEUE_URL", queue.url)  # of programs with buckets
+        assert recovered(typed)[1]["waiting"] == 1
+        return
+    assert recovered(typed, "--drop")[0] == 2
+    for drop in ([], ["--drop"]):
+        code, counts, err = recovered(typed, "--queue-url", queue.url, *drop)
+        assert (code, counts["told"]) == (0, 1), err
+        assert ("records stay" in err) == (drop == [])
+        (message,) = queue.received()
+        body = json.loads(message["Body"])
+        assert (body["bundle_id"], body["recipe_id"], body["metadata"]) == ("custom-one", "fr", {"m": 1})
+    code, counts, err = recovered(typed, "--queue-url", queue.url)
+    assert (code, counts["told"], err) == (0, 0, "")
 
 
-def test_a_queue_that_is_not_there_leaves_the_record(tmp_path: Path, monkeypatch: Any) -> None:
-    from bundle_places import Folder
+def test_a_queue_that_is_not_there_leaves_the_record(bucket: Bucket, monkeypatch: Any) -> None:
+    typed = Typed(S3(bucket, monkeypatch))
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    not_told(typed.place)
+    code, counts, err = recovered(typed, "--queue-url", "http://127.0.0.1:9/1/q", "--drop")
+    assert (code, counts["failed"]) == (5, 1), err
+    assert recovered(typed)[1]["waiting"] == 1
 
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key_id"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["secret_access_key"])
+
+def test_a_record_that_names_no_marker_stops_no_other(tmp_path: Path) -> None:
     typed = Typed(Folder(tmp_path))
     not_told(typed.place)
-    absent = ["--recipe", "fr", "--queue-url", "http://127.0.0.1:9/1/q", "--json"]
-    code, out, err = typed.run("recover", *absent)
-    assert code == 5, err
-    assert json.loads(out)["failed"] == 1
-    assert json.loads(typed.run("recover", "--recipe", "fr", "--json")[1])["waiting"] == 1
+    there = next((tmp_path / ".penstock/pending").rglob("*.json"))
+    told = json.loads(there.read_text())
+    told["bundle_ref"]["bid"] = "custom-a"
+    del told["marker"]
+    there.with_name("custom-a.json").write_text(json.dumps(told))
+    there.with_name("custom-b.json").write_text("[]")
+    code, counts, err = recovered(typed)
+    assert (counts["malformed"], counts["waiting"]) == (2, 1), err
+    assert code == 1
+
+
+def test_what_an_error_quotes_is_not_obeyed_by_the_terminal(tmp_path: Path) -> None:
+    code, _, err = run("bundle", "show", str(tmp_path), "custom-\x1b[2J")
+    assert code != 0
+    assert "\x1b" not in err
 
 
 def test_ctrl_c_ends_a_verification_with_130(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from penstock.bundles.reader import printable
+from penstock.bundles.storage import KeyLayout
 from penstock.cli import bundle as bundle_command
 from penstock.cli import doctor as doctor_command
 from penstock.cli import fetch as fetch_command
@@ -27,16 +29,9 @@ Place = Annotated[
 ]
 
 
-class Layout(str, Enum):
-    """Of the keys in a bucket."""
-
-    DOC = "doc"
-    FETCHER = "fetcher"
-    FETCHER_LEGACY = "fetcher-legacy"
-    MANIFEST = "manifest"
-
-
-Keys = Annotated[Layout, typer.Option("--layout", envvar="OC_STORAGE_LAYOUT", help="of the keys in a bucket")]
+Keys = Annotated[
+    KeyLayout, typer.Option("--layout", envvar="OC_STORAGE_LAYOUT", help="of the keys in a bucket")
+]
 Endpoint = Annotated[str, typer.Option("--endpoint", help="S3 endpoint; else the environment's")]
 Json = Annotated[bool, typer.Option("--json", help="one object a line on stdout")]
 
@@ -126,7 +121,7 @@ def doctor(
 def bundle_ls(
     target: Place,
     everything: Annotated[bool, typer.Option("--all", help="those that are not completed too")] = False,
-    layout: Keys = Layout.DOC,
+    layout: Keys = KeyLayout.DOC,
     endpoint: Endpoint = "",
     json: Json = False,
 ) -> None:
@@ -139,7 +134,7 @@ def bundle_ls(
 def bundle_show(
     target: Place,
     bid: Annotated[str, typer.Argument(metavar="BID")],
-    layout: Keys = Layout.DOC,
+    layout: Keys = KeyLayout.DOC,
     endpoint: Endpoint = "",
     json: Json = False,
 ) -> None:
@@ -152,7 +147,7 @@ def bundle_show(
 def bundle_verify(
     target: Place,
     bids: Annotated[list[str] | None, typer.Argument(metavar="BID", show_default=False)] = None,
-    layout: Keys = Layout.DOC,
+    layout: Keys = KeyLayout.DOC,
     endpoint: Endpoint = "",
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="only what is wrong")] = False,
@@ -168,21 +163,33 @@ def bundle_verify(
 
 @bundle.command("recover")
 def bundle_recover(
+    context: typer.Context,
     target: Place,
     recipe: Annotated[str, typer.Option(help="whose bundles")],
     queue_url: Annotated[
         str, typer.Option(envvar="OC_SQS_QUEUE_URL", help="who is told of bundles that nobody was told of")
     ] = "",
-    layout: Keys = Layout.DOC,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="remove the records of what is told: no program has hooks for it")
+    ] = False,
+    layout: Keys = KeyLayout.DOC,
     endpoint: Endpoint = "",
     json: Json = False,
 ) -> None:
     """Take up what dead processes left of a recipe, and tell the queue what it was not told.
 
-    Hooks are of a program, and called by it: without a queue such bundles wait, and it exits with 2.
+    Hooks are of a program, and called by it: it is what is told that keeps its record until then, unless --drop is
+    given. Without a queue such bundles wait, and it exits with 2.
     """
     place = bundle_command.Target(target, layout.value, endpoint or None)
-    _leave("recover", lambda: bundle_command.recover(place, recipe, queue_url or None, as_json=json))
+    source = context.get_parameter_source("queue_url")
+    from_environment = source is not None and source.name == "ENVIRONMENT"
+
+    def run() -> int:
+        queue = "" if from_environment and place.folder is not None else queue_url
+        return bundle_command.recover(place, recipe, queue or None, drop=drop, as_json=json)
+
+    _leave("recover", run)
 
 
 @bundle.command("sweep")
@@ -191,7 +198,7 @@ def bundle_sweep(
     delete: Annotated[
         bool, typer.Option("--delete", help="in a bucket: objects of bundles never completed, a day old")
     ] = False,
-    layout: Keys = Layout.DOC,
+    layout: Keys = KeyLayout.DOC,
     endpoint: Endpoint = "",
     json: Json = False,
 ) -> None:
@@ -207,6 +214,6 @@ def _leave(verb: str, run: Callable[[], int]) -> None:
         print("interrupted", file=sys.stderr)
         code = 130
     except (Error, OSError, ValueError) as error:
-        print(f"penstock bundle {verb}: {error}", file=sys.stderr)
+        print(f"penstock bundle {verb}: {printable(str(error))}", file=sys.stderr)
         code = fetch_command.exit_code(getattr(error, "kind", "refused"))
     raise typer.Exit(code)

@@ -14,7 +14,7 @@ from penstock.bundles import BundleReader, BundleRef, FolderBundles, ObjectBundl
 from penstock.bundles.notifications import SqsPublisher
 from penstock.bundles.reader import printable
 from penstock.cli.fetch import exit_code
-from penstock.errors import Error, Refused
+from penstock.errors import Corrupt, Error, Refused
 from penstock.stores import S3Store
 from penstock.streams import call
 from penstock.uris import file_path
@@ -120,38 +120,55 @@ def verify(target: Target, bids: list[str], *, as_json: bool, quiet: bool) -> in
     return one_code(codes)
 
 
-def recover(target: Target, recipe_id: str, queue_url: str | None, *, as_json: bool) -> int:
-    """Take up what dead processes left; the queue is told of bundles that it was not told of."""
+def recover(target: Target, recipe_id: str, queue_url: str | None, *, drop: bool, as_json: bool) -> int:
+    """Take up what dead processes left; the queue is told of bundles that it was not told of.
+
+    The record of what is told stays, unless it is to be dropped: hooks are called by the program that has them.
+    """
+    if queue_url and target.folder is not None:
+        raise Refused("bundles of a folder are announced on no queue: leave --queue-url out")
+    if drop and not queue_url:
+        raise Refused("--drop is for what the queue is told of: give --queue-url")
     native = target.bundles()._native
     counts = dict.fromkeys(("swept", "told", "discarded", "left", "malformed", "failed", "waiting"), 0)
     counts["swept"] = native.sweep_recipe(recipe_id, call())
     publisher = SqsPublisher(queue_url, endpoint_url=_endpoint_of(queue_url)) if queue_url else None
     codes = set()
     for text in native.pending(recipe_id, call()):
-        outcome, ref, metadata = _judged(native, text)
-        if outcome == "told" and publisher is None:
-            outcome = "waiting"
-        elif outcome == "told" and publisher is not None:
-            try:
+        bid = "a pending record stays"
+        try:
+            ref, metadata = _record(text)
+            bid = str(ref.bid)
+            outcome = _recovered(native, text, publisher is not None)
+            if outcome == "told" and publisher is not None:
                 asyncio.run(publisher.publish_bundle_completion(ref, metadata, recipe_id))
-            except Error as error:
-                outcome = "failed"
-                codes.add(exit_code(error.kind))
-                print(f"penstock bundle recover: {ref.bid}: {error}", file=sys.stderr)
-        if outcome in ("told", "discarded"):
-            native.remove_pending(recipe_id, str(ref.bid), call())
+            if outcome == "discarded" or (outcome == "told" and drop):
+                native.remove_pending(recipe_id, bid, call())
+        except Error as error:
+            outcome = "malformed" if isinstance(error, Corrupt) else "failed"
+            codes.add(exit_code(error.kind))
+            print(f"penstock bundle recover: {printable(bid)}: {printable(str(error))}", file=sys.stderr)
         counts[outcome] += 1
     print(json.dumps(counts) if as_json else "\n".join(f"{name:<10}{n}" for name, n in counts.items()))
-    if counts["waiting"]:
+    return one_code(codes | _said_of_what_stays(counts, drop=drop))
+
+
+def _said_of_what_stays(counts: dict[str, int], *, drop: bool) -> set[int]:
+    hooks = "hooks are called by the program that has them, in on_run_start()"
+    if counts["told"] and not drop:
         print(
-            f"penstock bundle recover: {counts['waiting']} wait to be told of: give --queue-url; hooks are called by "
-            "the program that has them, in on_run_start()",
+            f"penstock bundle recover: {counts['told']} records stay: {hooks}, which tells the queue again; "
+            "--drop removes them",
             file=sys.stderr,
         )
-        codes.add(exit_code("refused"))
-    if counts["malformed"]:
-        codes.add(exit_code("corrupt"))
-    return one_code(codes)
+    if not counts["waiting"]:
+        return set()
+    print(
+        f"penstock bundle recover: {counts['waiting']} wait to be told of: give --queue-url if they are of a bucket; "
+        f"{hooks}",
+        file=sys.stderr,
+    )
+    return {exit_code("refused")}
 
 
 def sweep(target: Target, *, delete: bool, as_json: bool) -> int:
@@ -176,16 +193,18 @@ def _chosen(reader: BundleReader, bids: list[str]) -> Iterator[tuple[str, Any]]:
             yield entry.name, entry.open
 
 
-def _judged(native: Any, text: str) -> tuple[str, BundleRef, dict[str, Any]]:
+def _record(text: str) -> tuple[BundleRef, dict[str, Any]]:
     try:
         record = json.loads(text)
-        ref = BundleRef.from_dict(record["bundle_ref"])
-        verdict = native.judge(text, call())
-    except (KeyError, TypeError, ValueError) as error:
-        print(f"penstock bundle recover: a pending record stays: {error}", file=sys.stderr)
-        return "malformed", BundleRef("", 0), {}
-    outcome = {"tell": "told", "discard": "discarded", "leave": "left"}[verdict]
-    return outcome, ref, record.get("metadata") or {}
+        return BundleRef.from_dict(record["bundle_ref"]), record.get("metadata") or {}
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Corrupt(f"it is none: {error}") from error
+
+
+def _recovered(native: Any, text: str, can_tell: bool) -> str:
+    """What is to become of a record."""
+    outcomes = {"tell": "told" if can_tell else "waiting", "discard": "discarded", "leave": "left"}
+    return outcomes[native.judge(text, call())]
 
 
 def _endpoint_of(queue_url: str) -> str | None:

@@ -81,7 +81,7 @@ def create_kv_store(
     chosen = store_type or _get_env("TYPE", "redis")
     if chosen not in _CLASSES:
         raise UnknownStoreTypeError(chosen)
-    if default_ttl is None and "OC_KV_STORE_DEFAULT_TTL" in os.environ:
+    if default_ttl is None and _get_env("DEFAULT_TTL", "").strip():
         default_ttl = _get_env_int("OC_KV_STORE_DEFAULT_TTL", 0)
     rules: dict[str, Any] = {
         "serializer": serializer or _get_env("SERIALIZER", "json"),
@@ -98,7 +98,7 @@ def create_kv_store(
         host=redis_host or _get_env("REDIS_HOST", "localhost"),
         port=_get_env_int("OC_KV_STORE_REDIS_PORT", 6379) if redis_port is None else redis_port,
         db=_get_env_int("OC_KV_STORE_REDIS_DB", 0) if redis_db is None else redis_db,
-        password=redis_password or os.environ.get("OC_KV_STORE_REDIS_PASSWORD") or None,
+        password=(_get_env("REDIS_PASSWORD", "") or None) if redis_password is None else redis_password,
         **rules,
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import BundleNotFound
+from penstock.bundles.storage._hooks import HookCalls
 from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 
 if TYPE_CHECKING:
@@ -33,12 +35,15 @@ class StreamStorage:
 
     def __init__(self, obj: Any) -> None:
         self._obj = obj
-        self._open: set[str] = set()
+        self._open: dict[str, HookCalls] = {}
 
     async def start_bundle(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> BundleStorageContext:
         """An open bundle."""
-        self._open.add(str(bundle_ref.bid))
-        return BundleStorageContext(bundle_ref, recipe, self)
+        bid, calls = str(bundle_ref.bid), HookCalls()
+        self._open[bid] = calls
+        context = BundleStorageContext(bundle_ref, recipe, self)
+        weakref.finalize(context, _forget, self._open, bid, calls).atexit = False
+        return context
 
     async def _add_resource_to_bundle(
         self,
@@ -66,24 +71,22 @@ class StreamStorage:
         self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]
     ) -> None:
         """Call the hooks."""
-        if str(bundle_ref.bid) not in self._open:
+        bid = str(bundle_ref.bid)
+        if (calls := self._open.get(bid)) is None:
             raise BundleNotFound()
-        self._open.discard(str(bundle_ref.bid))
-        for holder in (recipe.bundle_loader, *recipe.bundle_locators):
-            hook = getattr(holder, "on_bundle_complete_hook", None)
-            if hook is None:
-                continue
-            try:
-                await hook(bundle_ref)
-            except Exception as error:
-                logger.exception(
-                    "BUNDLE_COMPLETION_CALLBACK_FAILED", bundle_id=str(bundle_ref.bid), error=str(error)
-                )
+        await calls.make(bundle_ref, recipe, logger)
+        self._open.pop(bid, None)
 
     async def _abort_bundle(self, bundle_ref: BundleRef, why: str) -> bool:
-        there = str(bundle_ref.bid) in self._open
-        self._open.discard(str(bundle_ref.bid))
-        return there
+        return self._open.pop(str(bundle_ref.bid), None) is not None
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_obj" or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(name)  # while it is made, copied or unpickled there is nothing underneath
         return getattr(self._obj, name)
+
+
+def _forget(there: dict[str, HookCalls], bid: str, calls: HookCalls) -> None:
+    """The context of a bundle was dropped."""
+    if there.get(bid) is calls:
+        del there[bid]
