@@ -179,7 +179,7 @@ def bundle_recover(
     """Take up what dead processes left of a recipe, and tell the queue what it was not told.
 
     Hooks are of a program, and called by it: it is what is told that keeps its record until then, unless --drop is
-    given. Without a queue such bundles wait, and it exits with 2.
+    given. Without a queue such bundles wait, and it exits with 2; for a folder that of the environment is none.
     """
     place = bundle_command.Target(target, layout.value, endpoint or None)
     source = context.get_parameter_source("queue_url")

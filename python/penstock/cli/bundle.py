@@ -125,8 +125,6 @@ def recover(target: Target, recipe_id: str, queue_url: str | None, *, drop: bool
 
     The record of what is told stays, unless it is to be dropped: hooks are called by the program that has them.
     """
-    if queue_url and target.folder is not None:
-        raise Refused("bundles of a folder are announced on no queue: leave --queue-url out")
     if drop and not queue_url:
         raise Refused("--drop is for what the queue is told of: give --queue-url")
     native = target.bundles()._native
@@ -164,8 +162,7 @@ def _said_of_what_stays(counts: dict[str, int], *, drop: bool) -> set[int]:
     if not counts["waiting"]:
         return set()
     print(
-        f"penstock bundle recover: {counts['waiting']} wait to be told of: give --queue-url if they are of a bucket; "
-        f"{hooks}",
+        f"penstock bundle recover: {counts['waiting']} wait to be told of: give --queue-url to announce them; {hooks}",
         file=sys.stderr,
     )
     return {exit_code("refused")}

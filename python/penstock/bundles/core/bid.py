@@ -6,7 +6,10 @@ from datetime import datetime, timedelta, timezone
 from functools import total_ordering
 
 from penstock import _core
+from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import ValidationError
+
+logger = get_logger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

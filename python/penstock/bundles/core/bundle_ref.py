@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock import display
+from penstock.bundles._log import get_logger
 from penstock.bundles.core.bid import BID
 from penstock.bundles.core.request import Url
 from penstock.bundles.exceptions import BundleRefValidationError, ValidationError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+logger = get_logger(__name__)
 
 _REQUIRED = ("bid", "primary_url", "resources_count")
 

@@ -6,12 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penstock.bundles._log import get_logger
 from penstock.bundles.core.bundle_ref import BundleRef
 from penstock.bundles.core.request import RequestMeta
 from penstock.errors import Refused
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+logger = get_logger(__name__)
 
 _AT_ONCE = 10  # URLs a locator hands out at a time
 

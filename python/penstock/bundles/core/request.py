@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import ValidationError
+
+logger = get_logger(__name__)
 
 MIN_HTTP_STATUS = 100
 MAX_HTTP_STATUS = 599

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock import _core
+from penstock.bundles._log import get_logger
 from penstock.errors import Corrupt, Refused
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     Ttl = float | timedelta
     """Seconds, or a timedelta."""
+
+logger = get_logger(__name__)
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import ConfigurationError, UnknownStoreTypeError
 from penstock.bundles.kv_store.memory import InMemoryKeyValueStore
 from penstock.bundles.kv_store.redis import RedisKeyValueStore
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from penstock.bundles.kv_store._native import NativeKeyValueStore
     from penstock.bundles.kv_store.base import Ttl
+
+logger = get_logger(__name__)
 
 __all__ = ["UnknownStoreTypeError", "create_kv_store", "create_store", "get_store_context"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
+from penstock.bundles._log import get_logger
 from penstock.bundles.kv_store._native import NativeKeyValueStore
 from penstock.streams import call
 from penstock.units import size
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from penstock.bundles.kv_store.base import Ttl
     from penstock.testing import ManualClock
     from penstock.units import Size
+
+logger = get_logger(__name__)
 
 
 class InMemoryKeyValueStore(NativeKeyValueStore):

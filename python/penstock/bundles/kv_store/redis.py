@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock import _core
+from penstock.bundles._log import get_logger
 from penstock.bundles.kv_store._native import NativeKeyValueStore
 from penstock.errors import Refused
 from penstock.units import span
@@ -12,6 +13,8 @@ from penstock.units import span
 if TYPE_CHECKING:
     from penstock.bundles.kv_store.base import Ttl
     from penstock.units import Span
+
+logger = get_logger(__name__)
 
 
 class RedisKeyValueStore(NativeKeyValueStore):

@@ -6,6 +6,7 @@ from os import fsencode, fspath
 from typing import TYPE_CHECKING
 
 from penstock import _core
+from penstock.bundles._log import get_logger
 from penstock.bundles.kv_store._native import NativeKeyValueStore
 from penstock.units import span
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from penstock.bundles.kv_store.base import Ttl
     from penstock.testing import ManualClock
     from penstock.units import Span
+
+logger = get_logger(__name__)
 
 
 class SqliteKeyValueStore(NativeKeyValueStore):

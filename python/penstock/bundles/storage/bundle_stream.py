@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.bundles._log import get_logger
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from penstock.bundles.core import BundleRef
+
+logger = get_logger(__name__)
 
 
 class BundleStream(Protocol):

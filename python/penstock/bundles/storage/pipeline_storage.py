@@ -79,10 +79,15 @@ class S3StorageBundle(NativeBundle):
         self.bundle_ref = bundle_ref
         self.uploaded_keys: list[str] = []
         self._layout = _layout(layout)
+        self._content: str | None = None
+
+    def _attach(self, native: _core.Bundle, idle_timeout: float | None) -> None:
+        super()._attach(native, idle_timeout)
+        self._content = _content(native, self.bundle_ref)
 
     def _create_s3_key(self, url: str) -> str:
         """What a resource of this URL is called, if no other has that name."""
-        return _core.resource_key(self._layout.value, self.prefix, str(self.bundle_ref.bid), url)
+        return _resource_key(self._layout, self.prefix, self.bundle_ref, url, self._content)
 
     def _stored(self, location: str) -> None:
         self.uploaded_keys.append(location)
@@ -109,7 +114,8 @@ class S3StorageBundleStream(NativeStream):
         super().__init__(context, metadata)
         storage, ref = context.storage, context.bundle_ref
         self.bucket_name = storage.bucket_name
-        self.s3_key = _core.resource_key(storage._layout.value, storage.prefix, str(ref.bid), ref.primary_url)
+        content = _content(storage._completions[str(ref.bid)].native, ref)
+        self.s3_key = _resource_key(storage._layout, storage.prefix, ref, ref.primary_url, content)
 
 
 class PipelineStorage(NativeStorage):
@@ -193,7 +199,7 @@ class PipelineStorage(NativeStorage):
         return storage
 
     def _make_bundle(self, bundle_ref: BundleRef) -> Any:
-        own: dict[str, Any] = {} if self._layout is KeyLayout.DOC else {"layout": self._layout}
+        own: dict[str, Any] = {} if self._layout.value == _usual_layout() else {"layout": self._layout}
         return S3StorageBundle(self.s3_client, self.bucket_name, self.prefix, bundle_ref, **own)
 
     def _writes_record(self, recipe: FetcherRecipe) -> bool:
@@ -223,12 +229,33 @@ class PipelineStorage(NativeStorage):
 def _layout(given: KeyLayout | str | None) -> KeyLayout:
     if isinstance(given, KeyLayout):
         return given
-    name = given or os.environ.get("OC_STORAGE_LAYOUT") or _profile.current()
+    name = given or _usual_layout()
     try:
         return KeyLayout(name)
     except ValueError as error:
         names = ", ".join(layout.value for layout in KeyLayout)
         raise Refused(f"there is no layout {name!r}: give one of {names}") from error
+
+
+def _usual_layout() -> str:
+    return os.environ.get("OC_STORAGE_LAYOUT") or _profile.current()
+
+
+def _content(native: _core.Bundle, bundle_ref: BundleRef) -> str | None:
+    """Where the resources are, of a bundle that was just started; None if its caller chose what that is called."""
+    if bundle_ref.storage_key is not None:
+        return None
+    content: str = native.ref["storage_key"]
+    return content
+
+
+def _resource_key(
+    layout: KeyLayout, prefix: str, bundle_ref: BundleRef, url: str, content: str | None
+) -> str:
+    """In the layout ``manifest`` the folder of a custom id is of the time it was started at."""
+    if layout is KeyLayout.MANIFEST and content is not None:
+        return f"{content.rstrip('/')}/{_core.resource_name(url)}"
+    return _core.resource_key(layout.value, prefix, str(bundle_ref.bid), url)
 
 
 def _object_bundles(s3_client: Any, bucket_name: str, options: dict[str, Any]) -> _core.ObjectBundles:

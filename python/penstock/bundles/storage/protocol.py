@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.bundles._log import get_logger
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from penstock.bundles.core import BundleRef, FetcherRecipe
+
+logger = get_logger(__name__)
 
 
 class OpenBundle(Protocol):
