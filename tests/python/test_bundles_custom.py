@@ -13,8 +13,10 @@ import pytest
 from bundle_places import Hooks, chunks, recipe, ref
 from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.kv_store import create_kv_store
-from penstock.bundles.storage import as_storage
-from test_bundles_completion import CancelsItsTask
+from penstock.bundles.notifications import SqsPublisher
+from penstock.bundles.storage import as_storage, tee
+from penstock.bundles.storage.builder import StorageBuilder
+from test_bundles_completion import CancelsItsTask, turns
 
 
 class Streams:
@@ -100,3 +102,33 @@ def test_an_empty_password_is_none_whatever_the_environment_says(monkeypatch):
 def test_each_module_has_a_logger_of_events(name):
     logger = import_module(f"penstock.bundles.{name}").logger
     assert all(callable(getattr(logger, verb)) for verb in ("debug", "info", "warning", "exception"))
+
+
+def test_what_is_shown_of_a_queue_or_an_endpoint_has_no_password():
+    publisher = SqsPublisher("https://user:hunter22@sqs.example/1/q")
+    builder = StorageBuilder().pipeline_storage("b", endpoint_url="https://user:hunter22@s3.example")
+    assert (repr(publisher), repr(builder)) == (
+        "SqsPublisher('https://sqs.example/1/q')",
+        "StorageBuilder(pipeline_storage='b', endpoint_url='https://s3.example')",
+    )
+    assert publisher.queue_url == "https://user:hunter22@sqs.example/1/q"
+
+
+def test_a_reader_closed_while_another_task_waits_for_it_is_at_its_end():
+    async def run() -> None:
+        gate = asyncio.Event()
+
+        async def held() -> Any:
+            await gate.wait()
+            yield b"late"
+
+        waiting, other = tee(held(), 2)
+        task = asyncio.ensure_future(anext(waiting))
+        await turns()
+        await waiting.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await task
+        gate.set()
+        assert await anext(other) == b"late"
+
+    asyncio.run(run())

@@ -23,8 +23,9 @@ from penstock.aio._jobs import done, loop
 from penstock.aio.stores import ObjectStore
 from penstock.aio.streams import fed, native_source
 from penstock.bundles.core import BundleReceipt
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.direct import Bundles as SyncBundles
-from penstock.bundles.direct import callback_of, told_of
+from penstock.bundles.direct import callback_of
 from penstock.errors import Refused
 from penstock.streams import call
 
@@ -110,7 +111,7 @@ class Bundles:
     ) -> Bundle:
         """As the sync one; ``on_complete`` is called on a worker thread, so a coroutine function is Refused."""
         on = call(deadline)
-        job = self.sync._native.start(told_of(ref), recipe_id, _callbacks(on_complete), on, loop())
+        job = self.sync._native.start(core_fields(ref), recipe_id, _callbacks(on_complete), on, loop())
         native = await done(job, on.stop)
         if ref.storage_key is None:
             ref.storage_key = native.ref["storage_key"]

@@ -98,7 +98,7 @@ class FolderPlace(Place):
         return bool(name) and not name.endswith(_META)
 
     def may_be(self, bid: str) -> bool:
-        return self._name == _folder_name(bid)
+        return self._name == folder_name(bid)
 
 
 class ObjectPlace(Place):
@@ -170,8 +170,8 @@ class FolderPlaces:
 
     def candidates(self, bid: str) -> Iterator[Place]:
         """Where a bundle of that id is, if there is one."""
-        if (self.path / _folder_name(bid)).is_dir():
-            yield FolderPlace(self.path, self.store, _folder_name(bid))
+        if (self.path / folder_name(bid)).is_dir():
+            yield FolderPlace(self.path, self.store, folder_name(bid))
 
     def _found(self, name: str) -> Found:
         place = FolderPlace(self.path, self.store, name)
@@ -243,7 +243,8 @@ def _folders(path: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
-def _folder_name(bid: str) -> str:
+def folder_name(bid: str) -> str:
+    """Of a bundle."""
     return "bundle_" + _core.safe_part(bid)
 
 

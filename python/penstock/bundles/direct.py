@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from penstock import _core, display
 from penstock.bundles.core import BID, BundleReceipt, BundleRef
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.stores import native_store
 from penstock.streams import call, native_source
 
@@ -169,7 +170,7 @@ class Bundles:
             Conflict: A bundle of that id is under way, or completed.
         """
         callbacks = [callback_of(hook) for hook in on_complete]
-        native = self._native.start(told_of(ref), recipe_id, callbacks, call(deadline))
+        native = self._native.start(core_fields(ref), recipe_id, callbacks, call(deadline))
         if ref.storage_key is None:
             ref.storage_key = native.ref["storage_key"]
         return Bundle(native)
@@ -252,11 +253,6 @@ class ObjectBundles(Bundles):
 
 def _with_queue(options: dict[str, Any], queue: Queue | None) -> dict[str, Any]:
     return options if queue is None else {**options, "queue": queue._native}
-
-
-def told_of(ref: BundleRef) -> dict[str, Any]:
-    """As the core is told of it."""
-    return {**ref.to_dict(), "meta": json.dumps(ref.meta, default=str)}
 
 
 def callback_of(hook: OnComplete) -> Callable[[dict[str, Any]], object]:

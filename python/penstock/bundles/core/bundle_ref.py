@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,11 @@ class BundleRef:
     def get_created_at(self) -> datetime | None:
         """When its id was made; None for an id that does not say."""
         return self.bid.time
+
+
+def core_fields(bundle_ref: BundleRef) -> dict[str, Any]:
+    """As the core takes it: ``meta`` as text, what is no JSON of it as its ``str``."""
+    return {**bundle_ref.to_dict(), "meta": json.dumps(bundle_ref.meta, default=str)}
 
 
 def _parsed(value: object) -> BID:

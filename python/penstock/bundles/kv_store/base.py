@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock import _core
+from penstock.bundles._env import truth
 from penstock.bundles._log import get_logger
 from penstock.errors import Corrupt, Refused
 
@@ -202,9 +202,3 @@ def end_of(prefix: bytes) -> bytes | None:
 def escaped(prefix: bytes) -> bytes:
     """A pattern for exactly this."""
     return _core.escape_glob(prefix)
-
-
-def truth(name: str, default: bool = False) -> bool:
-    """A variable of the environment as a yes or no."""
-    said = os.environ.get(name, "").strip().lower()
-    return said in ("true", "1", "yes", "on") if said else default

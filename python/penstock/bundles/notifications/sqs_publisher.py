@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from penstock import _core
 from penstock.bundles import _aws
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleReceipt
@@ -141,7 +142,7 @@ class SqsPublisher:
             f"the queue did not answer within {self._all_tries_seconds:g} s; the message may be on it",
             code="deadline",
             doing="send message",
-            subject=self.queue_url,
+            subject=_core.redact_url(self.queue_url),
         )
 
     def _body(
@@ -214,7 +215,7 @@ class SqsPublisher:
         self._own_client = self.sqs_client
 
     def __repr__(self) -> str:
-        return f"SqsPublisher({self.queue_url!r})"
+        return f"SqsPublisher({_core.redact_url(self.queue_url)!r})"
 
     def __getstate__(self) -> dict[str, Any]:
         """A client of ours is made anew where it is unpickled; another's must be able to travel."""

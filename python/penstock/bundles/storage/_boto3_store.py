@@ -16,7 +16,7 @@ _PART_BYTES = 8 << 20
 class Boto3Store:
     """A StoreProtocol over ``put_object`` and the four of multipart uploads. Writing is unconditional.
 
-    Memory: one part of 8 MiB a writer.
+    Memory: two parts of 8 MiB a writer, and what one write brings.
     """
 
     def __init__(self, client: Any, bucket: str) -> None:
@@ -86,8 +86,12 @@ class _Writer:
     def write(self, data: memoryview) -> None:
         self._part += data
         while len(self._part) >= _PART_BYTES:
-            self._send(bytes(self._part[:_PART_BYTES]))
+            self._send(self._first_part())
             del self._part[:_PART_BYTES]
+
+    def _first_part(self) -> bytes:
+        with memoryview(self._part) as part, part[:_PART_BYTES] as first:
+            return bytes(first)
 
     def finish(self) -> dict[str, str]:
         if self._upload_id is None:

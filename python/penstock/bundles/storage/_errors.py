@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def storing(storage_type: str, bid: object = None) -> Iterator[None]:
-    """An error of the core is a StorageError as well; what a stream raised stays as it is."""
+    """An error of the core is a StorageError as well, one of penstock's that a stream raised too; others stay."""
     try:
         yield
     except StorageError:

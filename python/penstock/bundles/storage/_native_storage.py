@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from penstock.aio._jobs import done, loop
 from penstock.bundles import _log
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import _pending
 from penstock.bundles.storage._completion import Completion
@@ -116,7 +116,7 @@ class NativeStorage:
 
     async def _start(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> _core.Bundle:
         await self._left(str(bundle_ref.bid))
-        ref = {**bundle_ref.to_dict(), "meta": json.dumps(bundle_ref.meta, default=str)}
+        ref = core_fields(bundle_ref)
         on = call()
         with storing(self._storage_type, bundle_ref.bid):
             return await done(self._native().start(ref, recipe.recipe_id, [], on, loop()), on.stop)

@@ -26,7 +26,8 @@ def tee(
     reaches all of them, behind what came before.
 
     Args:
-        stream: An async iterator of ``bytes``, or anything source-like. The last reader that leaves closes it.
+        stream: An async iterator of ``bytes``, or anything source-like. It is closed by the last reader that
+            is closed or comes to its end; readers that are dropped only let go of it.
         n: How many.
         buffer_bytes: How far the fastest may be ahead of the slowest.
         stall_timeout: A reader that takes nothing for so long while another waits for it fails all of them.
@@ -84,6 +85,8 @@ class _Shared:
 
     async def next(self, reader: int) -> bytes:
         while True:
+            if reader not in self._at:
+                raise StopAsyncIteration  # it was closed while it waited
             if isinstance(self._end, Busy):
                 raise self._end
             place = self._at[reader] - self._first

@@ -6,6 +6,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from penstock import _core
 from penstock.bundles import _aws
 from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import SqsQueueUrlRequiredError
@@ -101,7 +102,7 @@ class StorageBuilder:
             "pipeline_storage": self._s3_bucket,
             "prefix": self._s3_prefix,
             "region": self._s3_region,
-            "endpoint_url": self._s3_endpoint_url,
+            "endpoint_url": _core.redact_url(self._s3_endpoint_url or ""),
             "file_storage": self._file_path,
             "use_unzip": self._use_unzip,
             "use_bundler": self._use_bundler,

@@ -101,7 +101,7 @@ class BundleStorageContext:
         Raises:
             BundleNotFound: The bundle is not open any more.
             StorageFailure: It could not be stored; nothing of it remains but a line in the manifest.
-            Exception: Of the stream, as it came.
+            Exception: Of the stream, as it came; one of penstock's as the StorageFailure of its kind.
         """
         self._check_own()
         self._started += 1

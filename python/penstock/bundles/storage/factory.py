@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 
 from penstock.bundles import _aws
+from penstock.bundles._env import truth
 from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import UnknownStorageTypeError
 from penstock.bundles.storage.builder import DEFAULT_FILE_PATH, StorageBuilder, create_storage_config
 
 logger = get_logger(__name__)
-
-_TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off"})
 
 __all__ = ["UnknownStorageTypeError", "create_storage_config_instance"]
 
@@ -67,8 +65,7 @@ def _or_env(given: str | None, key: str, default: str) -> str:
 
 def _get_env_bool(key: str, *, default: bool = False) -> bool:
     """True for true, 1, yes, on; False for false, 0, no, off; else the default."""
-    value = os.environ.get(key, "").lower()
-    return value in _TRUE if value in _TRUE | _FALSE else default
+    return truth(key, default)
 
 
 def _get_aws_region() -> str:

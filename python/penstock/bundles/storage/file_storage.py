@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from penstock import _core
 from penstock.bundles import _profile
 from penstock.bundles._log import get_logger
+from penstock.bundles._places import folder_name
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.storage._errors import storing
 from penstock.bundles.storage._hooks import holders
 from penstock.bundles.storage._native_storage import NativeStorage
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 __all__ = ["FileStorage", "FileStorageBundle", "FileStorageBundleStream"]
-
-
-def _folder_name(bundle_ref: BundleRef) -> str:
-    return "bundle_" + _core.safe_part(str(bundle_ref.bid))
 
 
 class FileStorageBundle(NativeBundle):
@@ -46,14 +43,14 @@ class FileStorageBundle(NativeBundle):
         super().__init__()
         self.output_dir = output_dir
         self.bundle_ref = bundle_ref
-        self.bundle_dir = os.path.join(output_dir, _folder_name(bundle_ref))  # noqa: PTH118  (text, as given)
+        self.bundle_dir = os.path.join(output_dir, folder_name(str(bundle_ref.bid)))  # noqa: PTH118  (text, as given)
 
     def _safe_filename(self, url: str) -> str:
         """What a resource of this URL is called, if no other has that name."""
         return _core.resource_name(url)
 
     async def _open(self) -> _core.Bundle:
-        ref = {**self.bundle_ref.to_dict(), "meta": json.dumps(self.bundle_ref.meta, default=str)}
+        ref = core_fields(self.bundle_ref)
         bundle: _core.Bundle = await started(_core.FolderBundles(os.fspath(self.output_dir), {}), ref)
         return bundle
 
@@ -69,7 +66,7 @@ class FileStorageBundleStream(NativeStream):
         super().__init__(context, metadata)
         ref = context.bundle_ref
         name = _core.resource_name(ref.primary_url)
-        self.file_path = os.path.join(context.storage.output_dir, _folder_name(ref), name)  # noqa: PTH118
+        self.file_path = os.path.join(context.storage.output_dir, folder_name(str(ref.bid)), name)  # noqa: PTH118
 
 
 class FileStorage(NativeStorage):

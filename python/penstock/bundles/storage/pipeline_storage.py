@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from enum import Enum
 from importlib import import_module
@@ -12,6 +11,7 @@ import penstock
 from penstock import _core
 from penstock.bundles import _aws, _profile
 from penstock.bundles._log import get_logger
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.exceptions import MissingAWSCredentialsError, SqsQueueUrlRequiredError
 from penstock.bundles.storage._boto3_store import Boto3Store
 from penstock.bundles.storage._native_storage import NativeStorage
@@ -94,7 +94,7 @@ class S3StorageBundle(NativeBundle):
         del self.uploaded_keys[:-1000]
 
     async def _open(self) -> _core.Bundle:
-        ref = {**self.bundle_ref.to_dict(), "meta": json.dumps(self.bundle_ref.meta, default=str)}
+        ref = core_fields(self.bundle_ref)
         storage = _object_bundles(
             self.s3_client, self.bucket_name, {"prefix": self.prefix, "layout": self._layout.value}
         )

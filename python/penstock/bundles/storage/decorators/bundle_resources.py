@@ -104,7 +104,8 @@ class BundleResourcesStorageContext(DecoratedContext):
         Raises:
             BundleNotFound: The bundle is not open any more.
             Refused: Another member failed while it was being written.
-            Exception: Of the stream, as it came, and of the storage.
+            Exception: Of the stream, as it came, and of the storage; one of penstock's as the StorageFailure of
+                its kind.
         """
         self._begin()
         with self._adds.one():
