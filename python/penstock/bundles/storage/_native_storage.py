@@ -220,13 +220,17 @@ class NativeStorage:
             return
         self._leaving[bid] = native
         why = "it was dropped unfinished"
-        native.abort(why, call(), running).add_done_callback(lambda _: self._leaving.pop(bid, None))
+        native.abort(why, call(), running).add_done_callback(lambda _: self._is_gone(bid, native))
 
     async def _left(self, bid: str) -> None:
-        """What was let go under this id is discarded."""
+        """Waits until what was let go under this id is discarded."""
         if (native := self._leaving.get(bid)) is not None:
             await abandon(native, "it was dropped unfinished")
-            self._leaving.pop(bid, None)
+            self._is_gone(bid, native)
+
+    def _is_gone(self, bid: str, native: _core.Bundle) -> None:
+        if self._leaving.get(bid) is native:
+            del self._leaving[bid]
 
     # --- One resource, written piece by piece ---
 
