@@ -82,10 +82,11 @@ class FileStorage(NativeStorage):
         abandoned: What is finished of a bundle that never completes: ``quarantine`` in ``incomplete_{bid}/`` for 7
             days, or ``discard``.
         legacy_repr: Sidecars and ``bundle.meta`` as Python prints a dict; None: by the profile.
-        callback_errors: Of hooks: ``log``, or ``raise`` the first once all were called.
+        callback_errors: Of hooks: ``log``, or ``raise`` the first once all were called and the queue was told; the
+            pending record then stays.
         publish_errors: ``raise``, or ``defer`` to recovery.
         idle_timeout: A stream silent for so long is Lost.
-        recovery_deadline: Of on_run_start().
+        recovery_deadline: Of all that on_run_start() does; what it does not come to waits for the next run.
     Memory:
         1 MiB an add under way, 16 bytes a resource.
 
