@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import penstock
 import pytest
@@ -157,3 +158,28 @@ def test_a_dropped_bundle_is_discarded_by_a_worker_before_its_id_is_given_again(
     asyncio.run(run())
     assert place.visible() == {}
     assert place.unfinished() == []
+
+
+def test_a_bundle_that_nobody_waits_for_is_discarded_by_a_worker(place):
+    class Started:
+        whys: ClassVar[list[str]] = []
+
+        def abort(self, why: str, on: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+            self.whys.append(why)
+            return loop.create_future()
+
+    async def run() -> None:
+        storage = place.storage()
+        job = asyncio.get_running_loop().create_future()
+        storage._native = lambda: SimpleNamespace(start=lambda *_: job)
+        starting = asyncio.create_task(storage.start_bundle(ref(), recipe()))
+        await turns()
+        starting.cancel()
+        await turns()
+        job.set_result(Started())
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await turns()
+        assert Started.whys == ["it was dropped unfinished"]
+
+    asyncio.run(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -119,7 +120,12 @@ class NativeStorage:
         ref = core_fields(bundle_ref)
         on = call()
         with storing(self._storage_type, bundle_ref.bid):
-            return await done(self._native().start(ref, recipe.recipe_id, [], on, loop()), on.stop)
+            job = self._native().start(ref, recipe.recipe_id, [], on, loop())
+            try:
+                return await done(job, on.stop)
+            except asyncio.CancelledError:
+                job.add_done_callback(lambda started: self._let_go_unwanted(str(bundle_ref.bid), started))
+                raise
 
     async def _add_resource_to_bundle(
         self,
@@ -211,6 +217,11 @@ class NativeStorage:
             del self._completions[bid]
             if state == "abandoned":
                 self._active_bundles.pop(bid, None)
+
+    def _let_go_unwanted(self, bid: str, started: asyncio.Future[_core.Bundle]) -> None:
+        """Nobody waits for it any more."""
+        if not started.cancelled() and started.exception() is None:
+            self._let_go(bid, started.result())
 
     def _let_go(self, bid: str, native: _core.Bundle) -> None:
         """Discard it on a worker, if there is a loop here that must not wait for it."""
