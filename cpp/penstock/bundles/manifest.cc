@@ -87,6 +87,22 @@ void Manifest::append_line(std::string_view line) {
   hasher_.update(as_bytes(whole));
 }
 
+// All of what `lines` appends, or by a throw nothing of it: half a line would be in every copy.
+template <class Lines>
+void Manifest::append_whole(Lines lines) {
+  const std::uint64_t size = spool_.size();
+  Hasher hasher = hasher_;
+  const Totals totals = totals_;
+  try {
+    lines();
+  } catch (...) {
+    spool_.cut(size);
+    hasher_ = std::move(hasher);
+    totals_ = totals;
+    throw;
+  }
+}
+
 void Manifest::append_stored(std::string_view line, std::uint64_t bytes) {
   const std::lock_guard lock{mutex_};
   append_line(line);
@@ -118,14 +134,31 @@ std::string_view kind_of(const std::exception_ptr& failure) {
 void Manifest::append(const Manifest& others, const Withdrawn& withdrawn) {
   const Totals totals = others.totals();
   const std::lock_guard lock{mutex_};
-  if (withdrawn.empty()) {
-    append_all(others);
-  } else {
-    append_but(others, withdrawn);
-  }
-  totals_.stored += totals.stored - withdrawn.size();
-  totals_.failed += totals.failed;
-  totals_.bytes += totals.bytes;
+  append_whole([&] {
+    if (withdrawn.empty()) {
+      append_all(others);
+    } else {
+      append_but(others, withdrawn);
+    }
+    count(totals);
+    totals_.stored -= withdrawn.size();
+  });
+}
+
+void Manifest::append_container(std::string_view line, const Manifest& members) {
+  const Totals totals = members.totals();
+  const std::lock_guard lock{mutex_};
+  append_whole([&] {
+    append_line(line);
+    append_all(members);
+    count(totals);
+  });
+}
+
+void Manifest::count(const Totals& others) {
+  totals_.stored += others.stored;
+  totals_.failed += others.failed;
+  totals_.bytes += others.bytes;
 }
 
 void Manifest::append_all(const Manifest& others) {

@@ -39,6 +39,7 @@ using Withdrawn = std::map<std::uint64_t, std::string>;
 
 // Threads: append() from any; the rest once no more is appended.
 // Memory:  64 KiB; the lines are on disk, in a file without a name.
+// Failure: an append that throws, as on a full disk, has appended nothing.
 class Manifest {
  public:
   explicit Manifest(std::string spool_folder = {}) : spool_(std::move(spool_folder)) {}
@@ -48,6 +49,8 @@ class Manifest {
   void append_note(std::string_view line);
   // All of a group's; in place of a withdrawn one a line that it was skipped.
   void append(const Manifest& others, const Withdrawn& withdrawn = {});
+  // The line of a resource that holds others, and behind it theirs, which are counted instead of it.
+  void append_container(std::string_view line, const Manifest& members);
 
   Totals totals() const;
   std::string sha256() const;
@@ -55,9 +58,12 @@ class Manifest {
   const disk::Spool& spool() const { return spool_; }  // once no more is appended
 
  private:
+  template <class Lines>
+  void append_whole(Lines lines);
   void append_line(std::string_view line);
   void append_all(const Manifest& others);
   void append_but(const Manifest& others, const Withdrawn& withdrawn);
+  void count(const Totals& others);
 
   mutable std::mutex mutex_;
   disk::Spool spool_;

@@ -41,6 +41,23 @@ void sync_file(const Folder& folder, const std::string& name) {
   if (::fsync(file.get()) != 0) throw_errno("fsync", folder.path_of(name), Side::sink);
 }
 
+// `published` is there, in `folder` or moved out of it.
+void sync_or_doubt(const Folder& folder, const std::string& published) {
+  try {
+    folder.sync();
+  } catch (const Error& failed) {
+    throw Error{
+        Kind::in_doubt,
+        fmt::format("{} was published, but its folder could not be fsynced, so a power loss may undo it: {}",
+                    published, failed.message()),
+        {.side = Side::sink,
+         .doing = "publish",
+         .subject = published,
+         .code = failed.facts().code,
+         .cause = std::make_shared<Error>(failed)}};
+  }
+}
+
 // Files below, but no more than are needed to know that they are many.
 std::size_t count_files(const Folder& folder) {
   std::size_t files = 0;
@@ -73,7 +90,7 @@ void publish_folder_over(const Folder& from, std::string_view staged, const Fold
   if (::renameat(from.fd(), old_name.c_str(), to.fd(), new_name.c_str()) != 0)
     throw_errno("publish", to.path_of(new_name), Side::sink);
   sync_published(to, name);
-  from.sync();
+  sync_or_doubt(from, to.path_of(new_name));
 }
 
 void rename_staged(const Folder& folder, std::string_view staged, std::string_view name, Existing existing) {
@@ -83,20 +100,7 @@ void rename_staged(const Folder& folder, std::string_view staged, std::string_vi
 }
 
 void sync_published(const Folder& folder, std::string_view name) {
-  try {
-    folder.sync();
-  } catch (const Error& failed) {
-    std::string path = folder.path_of(name);
-    throw Error{
-        Kind::in_doubt,
-        fmt::format("{} was published, but its folder could not be fsynced, so a power loss may undo it: {}",
-                    path, failed.message()),
-        {.side = Side::sink,
-         .doing = "publish",
-         .subject = path,
-         .code = failed.facts().code,
-         .cause = std::make_shared<Error>(failed)}};
-  }
+  sync_or_doubt(folder, folder.path_of(name));
 }
 
 void publish_file(const Folder& folder, std::string_view staged, std::string_view name, Existing existing) {

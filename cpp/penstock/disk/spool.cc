@@ -57,6 +57,14 @@ void Spool::write_through(Bytes bytes) {
   on_disk_ += bytes.size();
 }
 
+void Spool::cut(std::uint64_t size) noexcept {
+  if (size >= on_disk_) return newest_.resize(std::min<std::uint64_t>(newest_.size(), size - on_disk_));
+  newest_.clear();
+  on_disk_ = size;
+  // Only for its room: what is behind is written over.
+  if (::ftruncate(file_.get(), static_cast<off_t>(size)) != 0) return;
+}
+
 std::size_t Spool::read_at(std::uint64_t offset, MutableBytes buffer) const {
   if (offset < on_disk_) {
     const auto there = std::min<std::uint64_t>(buffer.size(), on_disk_ - offset);

@@ -24,6 +24,7 @@ class Spool {
 
   void write(Bytes bytes);                                               // all, or by a throw nothing of it
   std::size_t read_at(std::uint64_t offset, MutableBytes buffer) const;  // 0 at the end
+  void cut(std::uint64_t size) noexcept;  // all behind the first `size` bytes is as if it were not written
   std::uint64_t size() const { return on_disk_ + newest_.size(); }
 
  private:

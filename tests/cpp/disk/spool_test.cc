@@ -1,13 +1,12 @@
 #include "penstock/disk/spool.h"
 
-#include <csignal>
 #include <filesystem>
 #include <span>
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "support/errors.h"
+#include "support/full_disk.h"
 #include "support/random_bytes.h"
 #include "support/temporary_folder.h"
 
@@ -15,6 +14,7 @@ namespace penstock::disk {
 namespace {
 
 using test::error_of;
+using test::FullDisk;
 
 std::string rest_of(Source& source) {
   std::string text(source.remaining().value_or(0) + 1, '\0');
@@ -37,26 +37,6 @@ TEST(Spool, what_is_written_is_read_anywhere_and_has_no_name) {
   source.rewind();
   EXPECT_EQ(rest_of(source), body.substr(50'000));
 }
-
-// No file of this process grows beyond so many bytes.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-  ~FullDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, signal_);
-  }
-
- private:
-  void (*signal_)(int);
-  rlimit before_{};
-};
 
 TEST(Spool, a_short_one_never_reaches_the_disk) {
   const FullDisk disk{0};
@@ -86,6 +66,20 @@ TEST(Spool, what_a_full_disk_refuses_is_not_in_it) {
 
 TEST(Spool, a_folder_that_is_not_there_is_missing) {
   EXPECT_EQ(error_of([] { Spool{"/nowhere/at/all"}; }).kind(), Kind::missing);
+}
+
+TEST(Spool, what_is_cut_is_as_if_it_was_never_written) {
+  for (const std::size_t kept : {std::size_t{10}, std::size_t{150'000}, std::size_t{200'000}}) {
+    const std::string text = test::random_bytes(200'000);
+    Spool spool;
+    for (std::size_t at = 0; at < text.size(); at += 50'000)
+      spool.write(as_bytes(std::string_view{text}.substr(at, 50'000)));
+    spool.cut(kept);
+    EXPECT_EQ(spool.size(), kept);
+    spool.write(as_bytes(std::string_view{"more"}));
+    SpoolSource source{spool};
+    EXPECT_EQ(rest_of(source), text.substr(0, kept) + "more");
+  }
 }
 
 }  // namespace
