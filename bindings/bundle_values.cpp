@@ -147,9 +147,7 @@ bundles::ObjectBundlesOptions object_options(const py::dict& options) {
   bundles::ObjectBundlesOptions out;
   set(options, "prefix", out.prefix);
   if (options.contains("layout")) out.layout = bundles::parse_layout(options["layout"].cast<std::string>());
-  if (options.contains("sweep_after"))
-    out.sweep_after =
-        std::chrono::ceil<std::chrono::hours>(milliseconds(options["sweep_after"].cast<double>()));
+  if (options.contains("sweep_after")) out.sweep_after = milliseconds(options["sweep_after"].cast<double>());
   set(options, "claims", out.claims);
   out.services = services_from(options);
   return out;

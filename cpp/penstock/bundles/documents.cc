@@ -10,11 +10,10 @@
 #include "penstock/base/json.h"
 #include "penstock/base/utf8.h"
 #include "penstock/base/wall_time.h"
+#include "penstock/bundles/pending_log.h"
 
 namespace penstock::bundles {
 namespace {
-
-constexpr std::size_t kMaxRecordBytes = 16 << 20;  // metadata is the caller's
 
 Json optional_text(const std::optional<std::string>& text) {
   return text ? Json(*text) : Json(nullptr);
@@ -203,7 +202,7 @@ std::string to_text(const PendingRecord& record) {
 }
 
 PendingRecord parse_pending(std::string_view text) {
-  parse_json(text, kMaxJsonDepth, kMaxRecordBytes);  // within limits; then once more, in the order it has
+  parse_json(text, kMaxRecordDepth, kMaxRecordBytes);  // within limits; then once more, in the order it has
   const Json json = Json::parse(text);
   if (!json.is_object() || !json.contains("bundle_ref")) malformed("is no object with a bundle_ref");
   PendingRecord record{.ref = reference_from(json["bundle_ref"])};

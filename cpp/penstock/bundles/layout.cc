@@ -105,8 +105,8 @@ std::optional<OwnedKey> bundle_of(KeyLayout layout, std::string_view prefix, std
     end = slash + 1;
   }
   const std::string root{key.substr(0, end)};
-  return OwnedKey{root,
-                  root + (layout == KeyLayout::manifest ? "metadata/_completed.json" : "metadata.json")};
+  const BundleKeys keys = keys_under(layout, prefix, root);
+  return OwnedKey{root, keys.marker, keys.claim};
 }
 
 }  // namespace penstock::bundles

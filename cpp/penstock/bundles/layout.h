@@ -50,7 +50,7 @@ std::string beside(KeyLayout layout, std::string_view prefix, std::string_view f
 // What all bundles' keys begin with, and to which bundle a key belongs, for who looks for forgotten ones.
 std::string bundles_prefix(KeyLayout layout, std::string_view prefix);
 struct OwnedKey {
-  std::string root{}, marker{};
+  std::string root{}, marker{}, claim{};
 };
 std::optional<OwnedKey> bundle_of(KeyLayout layout, std::string_view prefix, std::string_view key);
 

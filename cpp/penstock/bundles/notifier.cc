@@ -40,7 +40,8 @@ void SqsNotifier::publish(const Sealed& sealed, std::string_view recipe_id, cons
 }
 
 void SqsNotifier::check(const Sealed& sealed, std::string_view recipe_id) const {
-  sqs::check_message(message(sealed, recipe_id), queue_->fifo(), max_message_bytes_);
+  sqs::check_message(message(sealed, recipe_id), queue_->fifo(),
+                     std::min(max_message_bytes_, queue_->config().max_message_bytes));
 }
 
 }  // namespace penstock::bundles

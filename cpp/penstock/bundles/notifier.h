@@ -10,12 +10,14 @@
 
 namespace penstock::bundles {
 
+// Threads: shared freely; recovery publishes several bundles at once.
 class Notifier {
  public:
   virtual ~Notifier() = default;
   // Once more is allowed: who listens drops repeats by the BID.
   virtual void publish(const Sealed& sealed, std::string_view recipe_id, const Call& call) = 0;
-  // Throws Error(refused) for what could never be published. Called before anything is visible.
+  // Throws Error(refused) for what could never be published. Called before anything is visible, with numbers
+  // in the receipt that are at least as long as those to come.
   virtual void check(const Sealed& sealed, std::string_view recipe_id) const = 0;
 };
 

@@ -6,16 +6,17 @@
 #include <fmt/format.h>
 
 #include "penstock/base/wait.h"
-#include "penstock/bundles/bid.h"
+#include "penstock/bundles/claim.h"
 #include "penstock/bundles/documents.h"
 #include "penstock/bundles/object_staging.h"
 #include "penstock/bundles/owner.h"
+#include "penstock/bundles/telling.h"
 #include "penstock/bundles/uploads.h"
 
 namespace penstock::bundles {
 namespace {
 
-constexpr std::size_t kRemoveAtOnce = 1000, kMaxClaimBytes = 64 * 1024;
+constexpr std::size_t kRemoveAtOnce = 1000;
 
 std::shared_ptr<const Services> services_of(const std::shared_ptr<store::ObjectStore>& store,
                                             ObjectBundlesOptions& options) {
@@ -29,67 +30,10 @@ std::shared_ptr<const Services> services_of(const std::shared_ptr<store::ObjectS
   return std::make_shared<const Services>(std::move(services));
 }
 
-// Somebody chose it, so somebody else may have chosen the same.
-bool is_custom(std::string_view bid) {
-  return bid.starts_with("test-") || bid.starts_with("custom-");
-}
-
-Error conflict(const std::string& bid, std::string_view what, std::string_view code) {
-  return {Kind::conflict,
-          fmt::format("Bundle {} already {}", bid, what),
-          {.side = Side::sink, .doing = "start a bundle", .subject = bid, .code = std::string{code}}};
-}
-
-// Puts the claim there, in place of none or of one that is given up: of several who want it one gets it.
-class Claim {
- public:
-  Claim(store::ObjectStore& store, const std::string& bid, const BundleKeys& keys, WallTime now,
-        std::chrono::hours after, const Call& call)
-      : store_(store), bid_(bid), keys_(keys), now_(now), after_(after), call_(call) {}
-
-  void take() {
-    if (store_.exists(keys_.marker, call_)) throw conflict(bid_, "completed", code::kAlreadyCompleted);
-    if (put(store::Mode::create())) return;
-    const auto etag = of_one_given_up();
-    if (!etag || !put(store::Mode::if_match(*etag))) throw conflict(bid_, "open", code::kAlreadyOpen);
-  }
-
- private:
-  bool put(store::Mode mode) {
-    const std::string text = claim_text();
-    try {
-      store_.put(keys_.claim, as_bytes(text), {.mode = std::move(mode)}, call_);
-      return true;
-    } catch (const Error& error) {
-      if (error.kind() != Kind::conflict) throw;
-      return false;
-    }
-  }
-
-  std::optional<std::string> of_one_given_up() {
-    try {
-      const auto there = store_.get(keys_.claim, {}, call_);
-      std::string text(kMaxClaimBytes, '\0');
-      text.resize(read_full(*there, std::as_writable_bytes(std::span{text})));
-      if (claim_is_given_up(text, now_, after_)) return there->meta().etag;
-    } catch (const Error& error) {
-      if (error.kind() != Kind::missing) throw;
-    }
-    return std::nullopt;
-  }
-
-  store::ObjectStore& store_;
-  const std::string& bid_;
-  const BundleKeys& keys_;
-  WallTime now_;
-  std::chrono::hours after_;
-  const Call& call_;
-};
-
 // The objects of one bundle as a listing passes them by.
 struct Seen {
   OwnedKey bundle{};
-  bool marked = false;
+  bool marked = false, claimed = false;
   std::optional<WallTime> youngest{};
 };
 
@@ -121,19 +65,24 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   const WallTime now = services_->clock->wall();
   const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
   const bool custom = options_.claims && is_custom(ref.bid);
-  if (custom) Claim{*store_, ref.bid, keys, now, options_.sweep_after, call}.take();
+  if (custom) Claim{*store_, ref.bid, keys, now, options_.sweep_after}.take(call);
   if (!ref.storage_key) ref.storage_key = keys.content;
-  auto staging = std::make_shared<ObjectStaging>(
+  const auto staging = std::make_shared<ObjectStaging>(
       store_, options_.uploads,
       ObjectStaging::Of{
           .ref = ref, .recipe_id = recipe.id, .layout = options_.layout, .keys = keys, .claimed = custom});
-  if (!keys.discovered.empty()) {
-    const std::string text = discovered_text(ref, timestamp(now));
-    store_->put(keys.discovered, as_bytes(text), {.content_type = "application/json"}, call);
+  try {
+    if (!keys.discovered.empty()) {
+      const std::string text = discovered_text(ref, timestamp(now));
+      store_->put(keys.discovered, as_bytes(text), {.content_type = "application/json"}, call);
+    }
+    auto bundle = std::make_unique<StagedBundle>(ref, recipe, staging, services_);
+    open_.enter(ref.bid, bundle->lifecycle());
+    return bundle;
+  } catch (...) {
+    staging->discard("it could not be started");
+    throw;
   }
-  auto bundle = std::make_unique<StagedBundle>(ref, recipe, std::move(staging), services_);
-  open_.enter(ref.bid, bundle->lifecycle());
-  return bundle;
 }
 
 Found ObjectBundles::look(const Marker& marker, const Call& call) {
@@ -147,25 +96,50 @@ std::uint64_t ObjectBundles::abort_orphans(const Recipe& recipe, const Call& cal
   std::uint64_t aborted = 0;
   options_.uploads->each(
       recipe.id,
-      [&](const std::string& text) {
+      [&](const FoundRecord& record) {
         base::check(call, "abort uploads of dead processes");
-        const auto note = parse_upload_note(text);
-        if (!note) return;
-        if (!is_given_up(note->owner, note->written, services_->clock->wall(), options_.sweep_after)) return;
-        store_->abort_uploads(note->root, call);
-        if (!note->content.starts_with(note->root)) store_->abort_uploads(note->content, call);
-        options_.uploads->remove(recipe.id, note->bid, call);
-        ++aborted;
+        try {
+          aborted += abort_of(record, recipe, call);
+        } catch (const Error& error) {
+          if (ends_run(error, call)) throw;
+          say(*services_, LogLevel::warning, "uploads of a dead process stay: " + error.message());
+        }
+        return true;
       },
       call);
   return aborted;
 }
 
+// False: there is nothing to abort, or not yet.
+bool ObjectBundles::abort_of(const FoundRecord& record, const Recipe& recipe, const Call& call) {
+  if (record.unread) throw *record.unread;
+  const auto note = parse_upload_note(record.text);
+  if (!note) return false;
+  if (!is_given_up(note->owner, note->written, services_->clock->wall(), options_.sweep_after)) return false;
+  store_->abort_uploads(note->root, call);
+  if (!note->content.starts_with(note->root)) {  // then others' begin so too: custom-10 for custom-1
+    store_->abort_uploads_of(note->content, call);
+    store_->abort_uploads(note->content + "/", call);
+  }
+  options_.uploads->remove(recipe.id, note->bid, call);
+  return true;
+}
+
 RecoveryReport ObjectBundles::recover(const Recipe& recipe, const Call& call) {
   RecoveryReport report;
-  sweep_in_time(report, [&] { return abort_orphans(recipe, call); });
-  recover_pending(*services_, recipe, [&](const Marker& marker) { return look(marker, call); }, report, call);
+  sweep_in_time(report, call, [&] { return abort_orphans(recipe, call); });
+  recover_pending(
+      *services_, recipe, [&](const Marker& marker) { return look_and_free(marker, call); }, report, call);
   return report;
+}
+
+// A bundle that is visible needs no claim any more: its owner may have been killed before he removed it.
+Found ObjectBundles::look_and_free(const Marker& marker, const Call& call) {
+  const Found found = look(marker, call);
+  if (found != Found::ours) return found;
+  const auto bundle = bundle_of(options_.layout, options_.prefix, marker.key);
+  if (bundle && options_.claims) store_->remove(bundle->claim, {}, call);
+  return found;
 }
 
 std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call) {
@@ -178,7 +152,10 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
   std::uint64_t swept = 0;
   Seen seen;
   const auto done = [&] {
-    if (seen.bundle.root.empty() || seen.marked || !seen.youngest || *seen.youngest > old) return;
+    if (seen.bundle.root.empty()) return;
+    if (seen.marked && seen.claimed) store_->remove(seen.bundle.claim, {}, call);  // of who was killed then
+    if (seen.marked || !seen.youngest || *seen.youngest > old) return;
+    if (store_->exists(seen.bundle.marker, call)) return;  // published since it was listed
     remove_all(*store_, seen.bundle.root, call);
     ++swept;
   };
@@ -191,6 +168,7 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
       seen = {.bundle = *bundle};
     }
     seen.marked |= object->key == bundle->marker;
+    seen.claimed |= object->key == bundle->claim;
     if (object->last_modified && (!seen.youngest || *object->last_modified > *seen.youngest))
       seen.youngest = object->last_modified;
   }
@@ -200,7 +178,7 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
 
 Verdict ObjectBundles::judge(const PendingRecord& record, const Call& call) {
   return bundles::judge(
-      record, [&](const Marker& marker) { return look(marker, call); }, services_->clock->wall());
+      record, [&](const Marker& marker) { return look_and_free(marker, call); }, services_->clock->wall());
 }
 
 std::vector<std::string> ObjectBundles::pending(const std::string& recipe_id, const Call& call) {

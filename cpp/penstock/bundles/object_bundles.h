@@ -21,8 +21,9 @@ namespace penstock::bundles {
 struct ObjectBundlesOptions {
   std::string prefix{};
   KeyLayout layout = KeyLayout::doc;
-  bool claims = true;                  // false: two who chose one BID are told apart only by the marker
-  std::chrono::hours sweep_after{24};  // a claim or upload of an owner that may live is taken over after it
+  bool claims = true;  // false: two who chose one BID are told apart only by the marker
+  // A claim or upload of an owner that may live is taken over after it.
+  std::chrono::milliseconds sweep_after = std::chrono::hours{24};
   // Who began multipart uploads, for who must abort them if he dies; null: objects `{p}/_uploads/`.
   std::shared_ptr<PendingLog> uploads{};
   // pending unset: objects `{p}/_pending/`.
@@ -37,7 +38,7 @@ class ObjectBundles : public BundleStorage {
   std::unique_ptr<StagedBundle> start_staged(BundleRef& ref, const Recipe& recipe, const Call& call = {});
   RecoveryReport recover(const Recipe& recipe, const Call& call = {}) override;
   // Finished objects of bundles without a marker go only with `remove`, and only if none of them is younger
-  // than sweep_after. What is not there stays: returns how many bundles went.
+  // than sweep_after: returns how many bundles went. A claim beside a marker goes too.
   std::uint64_t sweep(const SweepOptions& options = {}, const Call& call = {}) override;
 
   Found look(const Marker& marker, const Call& call = {});
@@ -51,6 +52,9 @@ class ObjectBundles : public BundleStorage {
   std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:
+  bool abort_of(const FoundRecord& record, const Recipe& recipe, const Call& call);
+  Found look_and_free(const Marker& marker, const Call& call);
+
   std::shared_ptr<store::ObjectStore> store_;
   ObjectBundlesOptions options_;
   std::shared_ptr<const Services> services_;

@@ -1,12 +1,15 @@
 #include "penstock/bundles/object_staging.h"
 
+#include <functional>
 #include <random>
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "penstock/base/units.h"
 #include "penstock/base/utf8.h"
+#include "penstock/bundles/conflict.h"
 #include "penstock/bundles/marker_source.h"
 #include "penstock/bundles/names.h"
 #include "penstock/bundles/owner.h"
@@ -59,11 +62,30 @@ std::map<std::string, std::string> metadata_of(const Resource& resource) {
   return metadata;
 }
 
+// A claim or note of a bundle with a marker says nothing to anybody: what fails is left to the next try, to
+// recovery and to sweep().
+void remove_once(bool& there, const std::function<void()>& remove) noexcept {
+  if (!there) return;
+  try {
+    remove();
+    there = false;
+  } catch (const std::exception&) {
+  }
+}
+
 }  // namespace
 
 ObjectStaging::ObjectStaging(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<PendingLog> uploads,
                              Of of)
-    : store_(std::move(store)), uploads_(std::move(uploads)), of_(std::move(of)), token_(new_token()) {}
+    : store_(std::move(store)),
+      uploads_(std::move(uploads)),
+      of_(std::move(of)),
+      token_(new_token()),
+      pid_(::getpid()) {}
+
+bool ObjectStaging::is_of_this_process() const {
+  return pid_ == ::getpid();
+}
 
 std::string ObjectStaging::base_name(const Resource& resource) const {
   return by_basename(of_.layout) ? resource_basename(resource.url) : resource_name(resource.url);
@@ -71,7 +93,7 @@ std::string ObjectStaging::base_name(const Resource& resource) const {
 
 // Before a multipart upload begins, so that who finds it open can tell whose it is.
 void ObjectStaging::note_upload(const Call& call) {
-  const std::lock_guard lock{mutex_};
+  const base::Turn turn{turns_, call, "add a resource"};
   if (noted_) return;
   uploads_->put(of_.recipe_id, of_.ref.bid, upload_note(of_.ref.bid, of_.keys), call);
   noted_ = true;
@@ -97,6 +119,7 @@ void ObjectStaging::put_document(const std::string& key, std::string_view text, 
 // What was put and must not stay, or may have been put. A key that cannot be removed is no part of the
 // bundle: the manifest does not name it.
 void ObjectStaging::withdraw(const std::string& name) noexcept {
+  if (!is_of_this_process()) return;
   const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
   try {
     store_->remove(of_.keys.resource(name), {}, bounded);
@@ -135,27 +158,38 @@ void ObjectStaging::commit(const Call& call) {
     store_->put(of_.keys.marker, text, options, call);
   } catch (const Error& error) {
     if (error.kind() != Kind::conflict) throw;
+    if (marker_is_ours(call)) return;  // of a try before
+    Error taken = already_completed(of_.ref.bid);
+    taken.facts().doing = "publish a bundle";
+    taken.facts().subject = store_->location(of_.keys.marker);
+    taken.facts().cause = std::make_shared<Error>(error);
+    throw taken;
+  }
+}
+
+// Asked once a marker is there: until that is known this bundle may be published.
+bool ObjectStaging::marker_is_ours(const Call& call) {
+  try {
     const auto there = store_->find(of_.keys.marker, call);
-    const auto token =
-        there ? there->metadata.find(std::string{kMarkerToken}) : decltype(there->metadata.end()){};
-    if (there && token != there->metadata.end() && token->second == token_) return;  // of a try before
-    throw Error{Kind::conflict,
-                fmt::format("Bundle {} already completed", of_.ref.bid),
+    if (!there) return false;
+    const auto token = there->metadata.find(std::string{kMarkerToken});
+    return token != there->metadata.end() && token->second == token_;
+  } catch (const Error& error) {
+    throw Error{Kind::in_doubt,
+                fmt::format("bundle {} has a marker, and whose it is could not be found out: {}", of_.ref.bid,
+                            error.message()),
                 {.side = Side::sink,
                  .doing = "publish a bundle",
                  .subject = store_->location(of_.keys.marker),
-                 .code = std::string{code::kAlreadyCompleted},
+                 .code = error.facts().code,
                  .cause = std::make_shared<Error>(error)}};
   }
 }
 
 void ObjectStaging::clean_up(const Call& call) noexcept {
-  try {
-    if (std::exchange(of_.claimed, false)) store_->remove(of_.keys.claim, {}, call);
-    if (std::exchange(noted_, false)) uploads_->remove(of_.recipe_id, of_.ref.bid, call);
-  } catch (const std::exception&) {
-    // A claim or note of a bundle with a marker says nothing to anybody.
-  }
+  if (!is_of_this_process()) return;
+  remove_once(of_.claimed, [&] { store_->remove(of_.keys.claim, {}, call); });
+  remove_once(noted_, [&] { uploads_->remove(of_.recipe_id, of_.ref.bid, call); });
 }
 
 // Finished objects stay, unmarked: they may be many, and sweep() can remove them.

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "penstock/base/turn.h"
 #include "penstock/bundles/layout.h"
 #include "penstock/bundles/pending_log.h"
 #include "penstock/bundles/staging.h"
@@ -40,6 +40,8 @@ class ObjectStaging : public Staging {
   void discard(std::string_view why) noexcept override;
 
  private:
+  bool is_of_this_process() const;  // a forked child leaves its parent's objects alone
+  bool marker_is_ours(const Call& call);
   void note_upload(const Call& call);
   store::WriteOptions document(const char* content_type, const Call& call);  // which may be long
   void put_document(const std::string& key, std::string_view text, const Call& call);
@@ -50,8 +52,9 @@ class ObjectStaging : public Staging {
   std::string token_;
   const Manifest* manifest_ = nullptr;  // once sealed: of the bundle that owns this
   MarkerText marker_text_;
-  std::mutex mutex_;
+  base::Turns turns_;  // for the note
   bool noted_ = false;
+  int pid_;
 };
 
 }  // namespace penstock::bundles

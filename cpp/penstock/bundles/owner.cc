@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <string>
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "penstock/bundles/documents.h"
@@ -32,10 +35,13 @@ std::string pid_namespace() {
   return size > 0 ? std::string(name.data(), static_cast<std::size_t>(size)) : std::string{};
 }
 
-// Field 22 of /proc/PID/stat, clock ticks since boot; nullopt for no such process or a zombie. The second
-// field, in brackets, may hold anything.
-std::optional<std::string> start_of(std::string_view pid) {
-  const std::string line = read_line(fmt::format("/proc/{}/stat", pid));
+std::string stat_of(std::string_view pid) {
+  return read_line(fmt::format("/proc/{}/stat", pid));
+}
+
+// Field 22 of /proc/PID/stat, clock ticks since boot; nullopt for a zombie. The second field, in brackets,
+// may hold anything.
+std::optional<std::string> start_of(const std::string& line) {
   const auto bracket = line.rfind(')');
   if (bracket == line.npos) return std::nullopt;
   std::string_view rest = std::string_view{line}.substr(bracket + 2);
@@ -44,11 +50,17 @@ std::optional<std::string> start_of(std::string_view pid) {
   return std::string{rest.substr(0, rest.find(' '))};
 }
 
+bool is_no_process(std::string_view pid) {
+  pid_t number = 0;
+  const auto [end, error] = std::from_chars(pid.data(), pid.data() + pid.size(), number);
+  return error == std::errc{} && ::kill(number, 0) != 0 && errno == ESRCH;
+}
+
 }  // namespace
 
 std::string this_owner() {
   const std::string pid = std::to_string(::getpid());
-  return fmt::format("{}/{}/{}/{}", boot_id(), pid_namespace(), pid, start_of(pid).value_or(""));
+  return fmt::format("{}/{}/{}/{}", boot_id(), pid_namespace(), pid, start_of(stat_of(pid)).value_or(""));
 }
 
 bool is_surely_dead(std::string_view owner) {
@@ -57,12 +69,15 @@ bool is_surely_dead(std::string_view owner) {
   owner.remove_prefix(here.size());
   const auto slash = owner.find('/');
   if (slash == owner.npos || slash == 0) return false;
-  const std::string_view pid = owner.substr(0, slash);
+  const std::string_view pid = owner.substr(0, slash), start = owner.substr(slash + 1);
   if (pid.find_first_not_of("0123456789") != pid.npos) return false;
-  return start_of(pid) != std::string{owner.substr(slash + 1)};
+  const std::string line = stat_of(pid);
+  if (line.empty() || start.empty()) return is_no_process(pid);  // /proc may hide others' (hidepid)
+  return start_of(line) != start;
 }
 
-bool is_given_up(std::string_view owner, std::string_view written, WallTime now, std::chrono::hours after) {
+bool is_given_up(std::string_view owner, std::string_view written, WallTime now,
+                 std::chrono::milliseconds after) {
   if (is_surely_dead(owner)) return true;
   const auto at = parse_timestamp(written);
   return at && *at + after < now;

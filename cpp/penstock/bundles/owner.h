@@ -17,6 +17,7 @@ std::string this_owner();
 bool is_surely_dead(std::string_view owner);
 
 // The same, or longer than `after` since it was written down: a timestamp of documents.h.
-bool is_given_up(std::string_view owner, std::string_view written, WallTime now, std::chrono::hours after);
+bool is_given_up(std::string_view owner, std::string_view written, WallTime now,
+                 std::chrono::milliseconds after);
 
 }  // namespace penstock::bundles

@@ -2,39 +2,73 @@
 
 #include <array>
 #include <chrono>
+#include <set>
 #include <utility>
 
-#include "penstock/base/units.h"
+#include <nlohmann/json.hpp>
+
 #include "penstock/bundles/names.h"
+#include "penstock/kv/glob.h"
 
 namespace penstock::bundles {
 namespace {
 
-constexpr std::uint64_t kMaxRecordBytes = 16_MiB;
 constexpr std::chrono::hours kKeptFor{30 * 24};
-constexpr std::size_t kAtOnce = 16;
+
+std::string text_of(store::ObjectStore& store, const std::string& key, const Call& call) {
+  const auto object = store.get(key, {}, call);
+  std::string text;
+  std::array<std::byte, 16 * 1024> buffer{};
+  while (const std::size_t n = object->read(buffer)) {
+    text += as_text(Bytes{buffer}.first(n));
+    if (text.size() > kMaxRecordBytes)
+      throw Error{Kind::corrupt,
+                  "a pending record is over 16 MiB: " + store.location(key),
+                  {.doing = "read a pending record", .subject = store.location(key)}};
+  }
+  return text;
+}
 
 // nullopt: gone meanwhile.
-std::optional<std::string> read_all(store::ObjectStore& store, const std::string& key, const Call& call) {
+std::optional<FoundRecord> read(store::ObjectStore& store, const std::string& key, const Call& call) {
   try {
-    const auto object = store.get(key, {}, call);
-    std::string text;
-    std::array<std::byte, 16 * 1024> buffer{};
-    while (const std::size_t n = object->read(buffer)) {
-      text += as_text(Bytes{buffer}.first(n));
-      if (text.size() > kMaxRecordBytes)
-        throw Error{Kind::corrupt,
-                    "a pending record is over 16 MiB: " + store.location(key),
-                    {.doing = "read a pending record", .subject = store.location(key)}};
-    }
-    return text;
+    return FoundRecord{.text = text_of(store, key, call)};
   } catch (const Error& error) {
     if (error.kind() == Kind::missing) return std::nullopt;
-    throw;
+    if (ends_run(error, call)) throw;
+    return FoundRecord{.unread = error};
+  }
+}
+
+std::optional<FoundRecord> read(kv::KeyValue& values, const std::string& key, const Call& call) {
+  try {
+    auto value = values.get(key, call);
+    return value ? std::optional{FoundRecord{.text = std::move(*value)}} : std::nullopt;
+  } catch (const Error& error) {
+    if (ends_run(error, call)) throw;
+    return FoundRecord{.unread = error};
+  }
+}
+
+// What lies behind "{recipe}:" may be of another recipe, "fr:monthly" for "fr": the record says of which
+// bundle it is. What cannot be read is shown to all who may mean it.
+bool is_of(std::string_view bid, const std::string& record) {
+  if (bid.find(':') == bid.npos) return true;
+  try {
+    const auto json = parse_json(record, kMaxRecordDepth, kMaxRecordBytes);
+    const auto ref = json.is_object() ? json.find("bundle_ref") : json.end();
+    return text_at(ref != json.end() ? *ref : json, "bid") == bid;
+  } catch (const Error&) {
+    return true;
   }
 }
 
 }  // namespace
+
+bool ends_run(const Error& error, const Call& call) {
+  return error.kind() == Kind::cancelled ||
+         (error.facts().code == penstock::code::kDeadline && call.deadline.passed());
+}
 
 std::string StorePendingLog::folder(std::string_view recipe_id) const {
   return prefix_ + safe_part(recipe_id) + "/";
@@ -53,11 +87,12 @@ void StorePendingLog::remove(std::string_view recipe_id, std::string_view bid, c
   store_->remove(key(recipe_id, bid), {}, call);
 }
 
-void StorePendingLog::each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
-                           const Call& call) {
+void StorePendingLog::each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) {
   const auto listing = store_->list(folder(recipe_id), {}, call);
-  while (const auto object = listing->next())
-    if (const auto record = read_all(*store_, object->key, call)) visit(*record);
+  while (const auto object = listing->next()) {
+    const auto record = read(*store_, object->key, call);
+    if (record && !visit(*record)) return;
+  }
 }
 
 std::string KvPendingLog::key(std::string_view recipe_id, std::string_view bid) const {
@@ -73,17 +108,20 @@ void KvPendingLog::remove(std::string_view recipe_id, std::string_view bid, cons
   values_->remove(key(recipe_id, bid), call);
 }
 
-// A page of entries at a time, so that many records take no more memory than few.
-void KvPendingLog::each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
-                        const Call& call) {
-  std::string from = key(recipe_id, "");
-  std::string end = from;
-  end.back() = static_cast<char>(end.back() + 1);  // behind all that begin so
-  for (;;) {
-    const auto entries = values_->range(from, {.end = end, .limit = kAtOnce}, call);
-    for (const kv::Entry& entry : entries) visit(entry.value);
-    if (entries.size() < kAtOnce) return;
-    from = entries.back().key + '\0';
+// By one scan: a range of Redis goes through the whole database. A scan has no order, and may tell twice.
+void KvPendingLog::each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) {
+  const std::string begin = key(recipe_id, "");
+  std::set<std::string> keys;
+  const auto scan = values_->scan(kv::escape_glob(begin) + "*", call);
+  while (keys.size() < kMostRecords) {
+    auto next = scan->next();
+    if (!next) break;
+    keys.insert(std::move(*next));
+  }
+  for (const std::string& at : keys) {
+    const auto record = read(*values_, at, call);
+    if (!record || !is_of(std::string_view{at}.substr(begin.size()), record->text)) continue;
+    if (!visit(*record)) return;
   }
 }
 

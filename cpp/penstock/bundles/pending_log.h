@@ -2,6 +2,7 @@
 // the commit, removed after the last word.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,10 +10,27 @@
 #include <string_view>
 
 #include "penstock/base/call.h"
+#include "penstock/base/error.h"
+#include "penstock/base/json.h"
+#include "penstock/base/units.h"
 #include "penstock/kv/key_value.h"
 #include "penstock/store/object_store.h"
 
 namespace penstock::bundles {
+
+// A record as it was found: its text, or why that cannot be read.
+struct FoundRecord {
+  std::string text{};
+  std::optional<Error> unread{};
+};
+using VisitRecord = std::function<bool(const FoundRecord& record)>;  // false: enough
+
+// Whether an error is the end of a whole run over records: it was stopped, or its time is over.
+bool ends_run(const Error& error, const Call& call);
+
+inline constexpr std::uint64_t kMaxRecordBytes = 16_MiB;           // metadata is the caller's
+inline constexpr std::size_t kMaxRecordDepth = kMaxJsonDepth + 2;  // meta lies in bundle_ref, that in it
+inline constexpr std::size_t kMostRecords = 100'000;               // looked at in one run
 
 // Threads: shared freely. What it throws from put() stops the commit.
 class PendingLog {
@@ -23,9 +41,9 @@ class PendingLog {
   virtual void remove(std::string_view recipe_id, std::string_view bid,
                       const Call& call) = 0;  // absent: fine
 
-  // Each record of a recipe, in the order of the BIDs; a record that is gone meanwhile is passed over.
-  virtual void each(std::string_view recipe_id, const std::function<void(const std::string& record)>& visit,
-                    const Call& call) = 0;
+  // Each record of a recipe, in the order of the BIDs, as long as `visit` says to go on; a record that is
+  // gone meanwhile is passed over.
+  virtual void each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) = 0;
 };
 
 // In objects `{prefix}{recipe}/{bid}.json`, both as safe_part() has them.
@@ -37,8 +55,7 @@ class StorePendingLog : public PendingLog {
   void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
            const Call& call) override;
   void remove(std::string_view recipe_id, std::string_view bid, const Call& call) override;
-  void each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
-            const Call& call) override;
+  void each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) override;
 
  private:
   std::string folder(std::string_view recipe_id) const;
@@ -58,8 +75,7 @@ class KvPendingLog : public PendingLog {
   void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
            const Call& call) override;
   void remove(std::string_view recipe_id, std::string_view bid, const Call& call) override;
-  void each(std::string_view recipe_id, const std::function<void(const std::string&)>& visit,
-            const Call& call) override;
+  void each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) override;
 
  private:
   std::string key(std::string_view recipe_id, std::string_view bid) const;

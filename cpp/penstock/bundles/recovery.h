@@ -6,7 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "penstock/bundles/staged_bundle.h"
+#include "penstock/bundles/documents.h"
+#include "penstock/bundles/services.h"
 
 namespace penstock::bundles {
 
@@ -20,17 +21,16 @@ std::string_view to_string(Verdict verdict);
 Verdict judge(const PendingRecord& record, const Look& look, WallTime now);
 
 // Each record of the recipe: told, discarded or left, as judge() says. A failure keeps the record and goes on
-// to the next; a passed deadline ends it with what was done. Throws only Error(cancelled) and what reading
-// the log throws.
+// to the next; a passed deadline ends it with what was done. 32 at once are announced. Throws only
+// Error(cancelled) and what reading the log throws.
 void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
                      const Call& call);
 
-// The texts of a recipe's records, at most kMostRecords of them.
+// The texts of a recipe's records, at most kMostRecords of them and 64 MiB.
 std::vector<std::string> pending_records(const Services& services, const std::string& recipe_id,
                                          const Call& call);
-inline constexpr std::size_t kMostRecords = 100'000;
 
 // Runs `sweep` into report.swept; a deadline that passes ends it without an error.
-void sweep_in_time(RecoveryReport& report, const std::function<std::uint64_t()>& sweep);
+void sweep_in_time(RecoveryReport& report, const Call& call, const std::function<std::uint64_t()>& sweep);
 
 }  // namespace penstock::bundles

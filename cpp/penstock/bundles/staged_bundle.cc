@@ -5,77 +5,27 @@
 
 #include <fmt/format.h>
 
-#include "penstock/base/backoff.h"
 #include "penstock/base/linked_stop.h"
-#include "penstock/base/wait.h"
+#include "penstock/bundles/conflict.h"
 #include "penstock/bundles/owner.h"
+#include "penstock/bundles/telling.h"
 #include "penstock/streams/hash.h"
 #include "penstock/streams/stages.h"
 
 namespace penstock::bundles {
 namespace {
 
-constexpr int kPublishAttempts = 4;
-constexpr std::chrono::milliseconds kPublishBase{500};
-constexpr std::chrono::seconds kPublishWithin{30};
+constexpr std::size_t kTokenBytes = 64;  // of a marker's token or a digest in hex
 
-bool may_pass(const Error& error) {
-  return error.kind() == Kind::busy || error.kind() == Kind::lost || error.kind() == Kind::in_doubt;
-}
-
-Call within(Call call, std::chrono::nanoseconds span) {
-  const Deadline own = Deadline::after(span);
-  if (!call.deadline.set() || *own.at() < *call.deadline.at()) call.deadline = own;
-  return call;
-}
-
-std::string words_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an unknown exception";
-  }
-}
-
-void say(const Services& services, LogLevel level, const std::string& line) {
-  if (services.log) services.log(level, "bundles", line);
+std::string record_of(const Sealed& sealed, Marker marker) {
+  return to_text({.ref = sealed.ref,
+                  .metadata = sealed.metadata,
+                  .written = sealed.receipt.completed_at,
+                  .marker = std::move(marker),
+                  .owner = this_owner()});
 }
 
 }  // namespace
-
-void publish_with_retries(const Services& services, const Sealed& sealed, const std::string& recipe_id,
-                          const Call& call) {
-  if (!services.notifier) return;
-  const Call bounded = within(call, kPublishWithin);
-  Backoff backoff;
-  for (int attempt = 1;; ++attempt) {
-    try {
-      return services.notifier->publish(sealed, recipe_id, bounded);
-    } catch (const Error& error) {
-      if (attempt == kPublishAttempts || !may_pass(error) || bounded.deadline.passed()) throw;
-      say(services, LogLevel::warning,
-          fmt::format("bundle {} could not be announced, trying again: {}", sealed.ref.bid, error.message()));
-    }
-    base::sleep(backoff.before_retry(attempt, kPublishBase), bounded, "announce a bundle");
-  }
-}
-
-std::exception_ptr call_back(const Services& services, const Recipe& recipe, const BundleRef& ref) {
-  std::exception_ptr first;
-  for (const OnComplete& callback : recipe.on_complete) {
-    try {
-      callback(ref);
-    } catch (...) {
-      if (!first) first = std::current_exception();
-      say(services, LogLevel::error,
-          fmt::format("a completion callback of bundle {} failed: {}", ref.bid,
-                      words_of(std::current_exception())));
-    }
-  }
-  return first;
-}
 
 StagedBundle::StagedBundle(BundleRef ref, Recipe recipe, std::shared_ptr<Staging> staging,
                            std::shared_ptr<const Services> services)
@@ -111,8 +61,7 @@ StoredResource StagedBundle::store(const Resource& resource, Source& body, const
   try {
     StoredResource stored = put(name, resource, body, call, members);
     if (members) {
-      manifest.append_note(line_of(resource, stored));
-      manifest.append(*members);
+      manifest.append_container(line_of(resource, stored), *members);
     } else {
       manifest.append_stored(line_of(resource, stored), stored.bytes);
     }
@@ -146,66 +95,6 @@ StoredResource StagedBundle::add_container(const Resource& resource, Source& bod
   return store(resource, body, {stop.token(), call.deadline, call.progress}, manifest_, &members);
 }
 
-// What it holds is known by its lines, on disk: an archive may have very many members.
-class StagedBundle::Members : public Group {
- public:
-  explicit Members(StagedBundle& bundle)
-      : bundle_(bundle),
-        under_way_(bundle.lifecycle_->begin_add()),
-        manifest_(bundle.staging_->spool_folder()) {}
-  Members(const Members&) = delete;
-  Members& operator=(const Members&) = delete;
-  ~Members() override {
-    if (kept_) return;
-    try {
-      take_back_all();
-    } catch (const std::exception& error) {
-      bundle_.log(LogLevel::error,
-                  fmt::format("members that were to be withdrawn are left: {}", error.what()));
-    }
-  }
-
-  StoredResource add(const Resource& resource, Source& body, const Call& call) override {
-    const base::LinkedStop stop{call.stop, under_way_.stop()};
-    return bundle_.store(resource, body, {stop.token(), call.deadline, call.progress}, manifest_);
-  }
-  void withdraw(std::uint64_t number, std::string_view why) override { withdrawn_.emplace(number, why); }
-  void skip(const Resource& resource, std::string_view why) override {
-    manifest_.append_note(line_of_skipped(resource, why));
-  }
-  void fail(const Resource& resource, std::string_view kind) override {
-    manifest_.append_failed(line_of_failed(resource, bundle_.staging_->base_name(resource), kind));
-  }
-  void keep() override {
-    bundle_.manifest_.append(manifest_, withdrawn_);
-    kept_ = true;
-    if (withdrawn_.empty()) return;
-    std::uint64_t number = 0;
-    for (StoredNames names{manifest_.spool()}; const auto name = names.next(); ++number)
-      if (withdrawn_.contains(number)) take_back(*name);
-  }
-
- private:
-  void take_back(const std::string& name) {
-    bundle_.staging_->withdraw(name);
-    bundle_.names_.give_back(name);
-  }
-  void take_back_all() {
-    for (StoredNames names{manifest_.spool()}; const auto name = names.next();) take_back(*name);
-    if (const auto line = last_failed(manifest_)) bundle_.manifest_.append_failed(*line);
-  }
-
-  StagedBundle& bundle_;
-  Lifecycle::Add under_way_;
-  Manifest manifest_;
-  Withdrawn withdrawn_;
-  bool kept_ = false;
-};
-
-std::unique_ptr<Group> StagedBundle::open_group() {
-  return std::make_unique<Members>(*this);
-}
-
 BundleReceipt StagedBundle::finish(const Json& metadata, const Call& call) {
   if (!lifecycle_->begin_completing(call)) return receipt();
   try {
@@ -233,22 +122,44 @@ const Sealed& StagedBundle::seal(const Json& metadata, const Call& call) {
   Sealed sealed{.ref = ref_, .metadata = metadata};
   if (!sealed.ref.storage_key) sealed.ref.storage_key = staging_->storage_key();
   sealed.receipt.completed_at = timestamp(services_->clock->wall());
-  if (services_->notifier) services_->notifier->check(sealed, recipe_.id);
+  check_tellable(sealed);
   lifecycle_->wait_for_adds(own);
   names_.clear();
   check_complete();
   const Totals totals = manifest_.totals();
-  sealed.receipt.bid = ref_.bid;
-  sealed.receipt.storage_key = *sealed.ref.storage_key;
-  sealed.receipt.location = staging_->marker_location();
-  sealed.receipt.resources_stored = totals.stored;
-  sealed.receipt.resources_failed = totals.failed;
-  sealed.receipt.bytes = totals.bytes;
-  sealed.receipt.manifest_sha256 = manifest_.sha256();
+  sealed.receipt = {.bid = ref_.bid,
+                    .storage_key = *sealed.ref.storage_key,
+                    .location = staging_->marker_location(),
+                    .resources_stored = totals.stored,
+                    .resources_failed = totals.failed,
+                    .bytes = totals.bytes,
+                    .manifest_sha256 = manifest_.sha256(),
+                    .completed_at = sealed.receipt.completed_at};
   staging_->seal(sealed, manifest_, own);
   sealed_ = std::move(sealed);
   is_sealed_ = true;
   return sealed_;
+}
+
+// Whether it can be announced and written down, with the longest numbers there can be.
+void StagedBundle::check_tellable(Sealed sealed) const {
+  sealed.receipt.resources_stored = sealed.receipt.bytes = UINT64_MAX;
+  sealed.receipt.manifest_sha256.assign(kTokenBytes, '0');
+  if (services_->notifier) services_->notifier->check(sealed, recipe_.id);
+  if (services_->pending_policy == Pending::off) return;
+  Marker marker = staging_->marker();
+  marker.token.assign(kTokenBytes, '0');
+  try {
+    parse_pending(record_of(sealed, std::move(marker)));
+  } catch (const Error& error) {
+    throw Error{Kind::refused,
+                "nothing was published, for recovery could not read back what is to be written down first: " +
+                    error.message(),
+                {.side = Side::sink,
+                 .doing = "complete a bundle",
+                 .code = error.facts().code,
+                 .cause = std::make_shared<Error>(error)}};
+  }
 }
 
 void StagedBundle::check_complete() const {
@@ -267,11 +178,7 @@ bool StagedBundle::writes_pending() const {
 }
 
 std::string StagedBundle::pending_record() const {
-  return to_text({.ref = sealed_.ref,
-                  .metadata = sealed_.metadata,
-                  .written = sealed_.receipt.completed_at,
-                  .marker = staging_->marker(),
-                  .owner = this_owner()});
+  return record_of(sealed_, staging_->marker());
 }
 
 void StagedBundle::write_pending(const Call& call) {
@@ -298,30 +205,35 @@ void StagedBundle::commit(const Call& call) {
   try {
     staging_->commit(call);
   } catch (const Error& error) {
-    if (error.kind() != Kind::in_doubt) lifecycle_->not_committed();
+    in_doubt_ |= error.kind() == Kind::in_doubt;
+    // After a try in doubt only another's marker says that ours is not there.
+    if (!in_doubt_ || error.kind() == Kind::conflict) lifecycle_->not_committed();
     throw;
   } catch (...) {
-    lifecycle_->not_committed();
+    if (!in_doubt_) lifecycle_->not_committed();
     throw;
   }
   committed_ = true;
 }
 
 void StagedBundle::tell(const Call& call) {
-  std::exception_ptr first;
-  if (!std::exchange(called_back_, true)) first = call_back(*services_, recipe_, sealed_.ref);
-  if (!published_) {
-    try {
-      publish_with_retries(*services_, sealed_, recipe_.id, call);
-    } catch (const Error& error) {
-      if (services_->publish_errors == PublishErrors::raise) throw;
-      log(LogLevel::error, "it could not be announced, which recovery will do: " + error.message());
-      return;
-    }
-    published_ = true;
+  if (!std::exchange(called_back_, true)) callback_failure_ = call_back(*services_, recipe_, sealed_.ref);
+  if (!published_) published_ = announce(call);
+  const auto failure = std::exchange(callback_failure_, nullptr);
+  if (failure && services_->callback_errors == CallbackErrors::raise) std::rethrow_exception(failure);
+  if (published_) remove_pending(call);
+}
+
+// False: left to recovery.
+bool StagedBundle::announce(const Call& call) {
+  try {
+    publish_with_retries(*services_, sealed_, recipe_.id, call);
+    return true;
+  } catch (const Error& error) {
+    if (services_->publish_errors == PublishErrors::raise) throw;
+    log(LogLevel::error, "it could not be announced, which recovery will do: " + error.message());
+    return false;
   }
-  if (first && services_->callback_errors == CallbackErrors::raise) std::rethrow_exception(first);
-  remove_pending(call);
 }
 
 void StagedBundle::remove_pending(const Call& call) {
@@ -350,13 +262,7 @@ void OpenBundles::make_way(const std::string& bid) {
     if (const auto found = by_bid_.find(bid); found != by_bid_.end()) there = found->second.lock();
   }
   if (!there || there->make_way()) return;
-  const bool committed = there->committed();
-  throw Error{Kind::conflict,
-              fmt::format("Bundle {} already {}", bid, committed ? "completed" : "open"),
-              {.side = Side::sink,
-               .doing = "start a bundle",
-               .subject = bid,
-               .code = std::string{committed ? code::kAlreadyCompleted : code::kAlreadyOpen}}};
+  throw there->committed() ? already_completed(bid) : already_open(bid);
 }
 
 void OpenBundles::enter(const std::string& bid, const std::shared_ptr<Lifecycle>& lifecycle) {

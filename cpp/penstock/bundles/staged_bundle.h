@@ -2,49 +2,21 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 
-#include "penstock/base/clock.h"
 #include "penstock/base/log.h"
 #include "penstock/bundles/bundle.h"
 #include "penstock/bundles/lifecycle.h"
 #include "penstock/bundles/manifest.h"
 #include "penstock/bundles/names.h"
-#include "penstock/bundles/notifier.h"
-#include "penstock/bundles/pending_log.h"
+#include "penstock/bundles/services.h"
 #include "penstock/bundles/staging.h"
 
 namespace penstock::bundles {
-
-// required: no record, no commit. best_effort: logged. off: never written, so nothing is recovered.
-enum class Pending { required, best_effort, off };
-enum class CallbackErrors { log, raise };   // raise: the first, once all were called; the record stays
-enum class PublishErrors { raise, defer };  // defer: logged; recovery publishes
-
-// What all bundles of a storage share.
-struct Services {
-  std::shared_ptr<PendingLog> pending{};  // null: nothing is written down
-  std::shared_ptr<Notifier> notifier{};   // null: nobody is told
-  Pending pending_policy = Pending::required;
-  CallbackErrors callback_errors = CallbackErrors::log;
-  PublishErrors publish_errors = PublishErrors::raise;
-  // False: a record only if the recipe has callbacks. Unset: in a folder without a notifier false.
-  std::optional<bool> pending_without_callbacks{};
-  bool strict = false;  // finish() is refused if an add failed, or resources_count is not what is stored
-  LogSink log{};
-  std::shared_ptr<const Clock> clock = Clock::system();
-};
-
-// Publishes to the notifier: 4 tries, 0.5 s doubling with full jitter between them, 30 s in all, for what may
-// pass: busy, lost, in_doubt.
-void publish_with_retries(const Services& services, const Sealed& sealed, const std::string& recipe_id,
-                          const Call& call);
-// All of them; what they throw is logged, and the first returned.
-std::exception_ptr call_back(const Services& services, const Recipe& recipe, const BundleRef& ref);
 
 class StagedBundle : public Bundle {
  public:
@@ -88,8 +60,10 @@ class StagedBundle : public Bundle {
   StoredResource put(const std::string& name, const Resource& resource, Source& body, const Call& call,
                      const Manifest* members);
   void carry_out(const Json& metadata, const Call& call);
+  void check_tellable(Sealed sealed) const;
   void check_complete() const;
   void tell(const Call& call);
+  bool announce(const Call& call);
   bool writes_pending() const;
   void log(LogLevel level, const std::string& line) const;
 
@@ -103,6 +77,8 @@ class StagedBundle : public Bundle {
   // Of completing: one thread at a time, as Lifecycle sees to.
   Sealed sealed_;
   bool is_sealed_ = false, written_ = false, called_back_ = false, published_ = false;
+  bool in_doubt_ = false;                // a try to commit was
+  std::exception_ptr callback_failure_;  // the first, until finish() has thrown it
   std::atomic<bool> committed_{false};
 };
 

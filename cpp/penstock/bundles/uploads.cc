@@ -8,13 +8,6 @@
 namespace penstock::bundles {
 namespace {
 
-Json signed_now() {
-  Json json;
-  json["owner"] = this_owner();
-  json["timestamp"] = timestamp(Clock::system()->wall());
-  return json;
-}
-
 std::optional<nlohmann::json> parse_object(std::string_view text) {
   try {
     auto json = parse_json(text);
@@ -27,7 +20,9 @@ std::optional<nlohmann::json> parse_object(std::string_view text) {
 }  // namespace
 
 std::string upload_note(std::string_view bid, const BundleKeys& keys) {
-  Json json = signed_now();
+  Json json;
+  json["owner"] = this_owner();
+  json["timestamp"] = timestamp(Clock::system()->wall());
   json["bid"] = bid;
   json["root"] = keys.root;
   json["content"] = keys.content;
@@ -44,15 +39,6 @@ std::optional<UploadNote> parse_upload_note(std::string_view text) {
                   .written = text_at(*json, "timestamp")};
   if (note.bid.empty() || note.root.empty() || note.content.empty()) return std::nullopt;
   return note;
-}
-
-std::string claim_text() {
-  return compact(signed_now());
-}
-
-bool claim_is_given_up(std::string_view text, WallTime now, std::chrono::hours after) {
-  const auto json = parse_object(text);
-  return json && is_given_up(text_at(*json, "owner"), text_at(*json, "timestamp"), now, after);
 }
 
 }  // namespace penstock::bundles

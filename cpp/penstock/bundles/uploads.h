@@ -2,12 +2,10 @@
 // Internal to the room.
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "penstock/base/call.h"
 #include "penstock/bundles/layout.h"
 
 namespace penstock::bundles {
@@ -17,9 +15,5 @@ struct UploadNote {
 };
 std::string upload_note(std::string_view bid, const BundleKeys& keys);  // by this process, now
 std::optional<UploadNote> parse_upload_note(std::string_view text);     // nullopt: it is none
-
-// Who holds a bundle of a BID that somebody chose.
-std::string claim_text();
-bool claim_is_given_up(std::string_view text, WallTime now, std::chrono::hours after);
 
 }  // namespace penstock::bundles

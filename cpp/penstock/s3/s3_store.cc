@@ -174,6 +174,18 @@ std::uint64_t S3Store::abort_uploads(std::string_view prefix, const Call& call) 
   return found.size();
 }
 
+std::uint64_t S3Store::abort_uploads_of(std::string_view key, const Call& call) {
+  Client& s3 = *state_->client;
+  const Call bounded = s3.with_deadline(call);
+  std::uint64_t aborted = 0;
+  for (const ListedUpload& upload : uploads_under(s3, s3.full_key(key), bounded)) {
+    if (upload.key != s3.full_key(key)) continue;
+    forget_upload(s3, {upload.key, upload.upload_id}, bounded);
+    ++aborted;
+  }
+  return aborted;
+}
+
 Capabilities S3Store::capabilities(const Call& call) {
   return state_->client->capabilities(state_->client->with_deadline(call));
 }

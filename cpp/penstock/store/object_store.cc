@@ -127,6 +127,10 @@ std::uint64_t ObjectStore::abort_uploads(std::string_view, const Call&) {
   return 0;
 }
 
+std::uint64_t ObjectStore::abort_uploads_of(std::string_view, const Call&) {
+  return 0;
+}
+
 std::shared_ptr<ObjectStore> ObjectStore::with_bucket(std::string_view bucket) {
   throw Error{Kind::refused,
               fmt::format("this store has no buckets, so \"{}\" cannot be used", bucket),

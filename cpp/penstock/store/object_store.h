@@ -81,6 +81,9 @@ class ObjectStore {
   virtual std::pair<std::string, std::string> place(std::string_view key) const {
     return {"", std::string{key}};
   }
+
+  // As abort_uploads(), of one key alone and not of longer ones.
+  virtual std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {});
 };
 
 // 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).

@@ -248,6 +248,7 @@ TEST(ObjectBundles, records_are_judged_by_their_marker_and_their_owner) {
   EXPECT_EQ(report.discarded, 3u);
   EXPECT_EQ(report.left, 1u);
   EXPECT_EQ(report.malformed, 1u);
+  std::sort(world.told->ids.begin(), world.told->ids.end());
   EXPECT_EQ(world.told->ids, (Names{"custom-committed", "custom-older"}));
   EXPECT_EQ(world.pending(), (Names{"out/_pending/default/custom-alive.json",
                                     "out/_pending/default/older.json", "out/_pending/default/zzz.json"}));
@@ -271,7 +272,7 @@ TEST(ObjectBundles, a_record_that_cannot_be_written_stops_the_commit) {
       throw Error{Kind::denied, "no"};
     }
     void remove(std::string_view, std::string_view, const Call&) override {}
-    void each(std::string_view, const std::function<void(const std::string&)>&, const Call&) override {}
+    void each(std::string_view, const VisitRecord&, const Call&) override {}
   };
   for (const Pending policy : {Pending::required, Pending::best_effort}) {
     ObjectWorld world;
@@ -301,8 +302,11 @@ TEST(ObjectBundles, records_may_be_kept_in_a_key_value_store) {
   }
   EXPECT_EQ(values->count(), 40u);
   EXPECT_TRUE(values->exists("sqs_notifications:pending:fr:custom-10"));
-  EXPECT_EQ(world.storage()->recover({.id = "fr"}).recovered, 39u);
-  EXPECT_TRUE(std::is_sorted(world.told->ids.begin(), world.told->ids.end()));
+  Names called;
+  const Recipe recipe{.id = "fr", .on_complete = {[&](const BundleRef& ref) { called.push_back(ref.bid); }}};
+  EXPECT_EQ(world.storage()->recover(recipe).recovered, 39u);
+  EXPECT_TRUE(std::is_sorted(called.begin(), called.end()));
+  EXPECT_EQ(world.told->ids.size(), 39u);
   EXPECT_EQ(values->count(), 1u);
 }
 
@@ -362,6 +366,9 @@ TEST(ObjectBundles, killed_at_any_system_call_show_nothing_or_all_and_are_recove
         const RecoveryReport report = world.storage()->recover(world.recipe);
         ASSERT_EQ(report.recovered, outstanding ? 1u : 0u) << "killed at stop " << k;
         ASSERT_EQ(world.pending(), Names{}) << "killed at stop " << k;
+        if (seen) {
+          ASSERT_EQ(world.leftovers(), Names{}) << "killed at stop " << k;
+        }
         if (!seen) {
           BundleRef again = reference();  // the dead process's claim is taken over
           world.storage()->start(again, world.recipe)->finish(Json::object());

@@ -39,6 +39,7 @@ inline std::string slurp(store::ObjectStore& store, const std::string& key) {
 class Told : public Notifier {
  public:
   void publish(const Sealed& sealed, std::string_view recipe_id, const Call&) override {
+    const std::lock_guard lock{mutex_};
     ++tries;
     if (failures > 0) {
       --failures;
@@ -52,8 +53,11 @@ class Told : public Notifier {
   }
   int failures = 0, tries = 0;
   Kind kind = Kind::denied;
-  std::vector<std::string> ids{};
+  std::vector<std::string> ids{};  // recovery tells of several at once, in any order
   std::string last{};
+
+ private:
+  std::mutex mutex_;
 };
 
 class World {

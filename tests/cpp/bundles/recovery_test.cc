@@ -1,0 +1,235 @@
+#include "penstock/bundles/recovery.h"
+
+#include <csignal>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "penstock/bundles/owner.h"
+#include "penstock/kv/memory_key_value.h"
+
+#include "bundles/storages.h"
+#include "support/errors.h"
+
+namespace penstock::bundles::test {
+namespace {
+
+using penstock::test::error_of;
+using Names = std::vector<std::string>;
+
+const std::string kNow = "2024-10-04T00:00:00.000000Z";  // as the worlds' clocks have it
+
+std::string committed_record(const std::string& bid) {
+  return to_text(
+      {.ref = reference(bid), .written = kNow, .marker = Marker{"", "marker", "mine"}, .owner = "o"});
+}
+
+// Objects under the keys of pending records and notes, and a store that is not allowed some.
+class Forbidding : public store::MemoryStore {
+ public:
+  std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options,
+                                           const Call& call) override {
+    if (!forbidden.empty() && key.ends_with(forbidden)) throw Error{Kind::denied, "not this one"};
+    return MemoryStore::get(key, options, call);
+  }
+  std::uint64_t abort_uploads(std::string_view prefix, const Call&) override {
+    if (prefix.find(forbidden_uploads) != prefix.npos && !forbidden_uploads.empty())
+      throw Error{Kind::denied, "ListMultipartUploads"};
+    aborted.emplace_back(prefix);
+    return 1;
+  }
+  std::uint64_t abort_uploads_of(std::string_view key, const Call&) override {
+    aborted.emplace_back("= " + std::string{key});
+    return 1;
+  }
+  std::string forbidden{}, forbidden_uploads{};
+  Names aborted{};
+};
+
+std::string dead_owner() {
+  const std::string mine = this_owner();
+  return mine.substr(0, mine.rfind('/')) + "/1";
+}
+
+class RecoveryTest : public ::testing::Test {
+ protected:
+  RecoveryTest() {
+    world.store = store;
+    store->put("marker", as_bytes("{}"), {.metadata = {{"penstock-bundle", "mine"}}});
+  }
+  void put(const std::string& key, const std::string& text) { store->put("out/" + key, as_bytes(text)); }
+  void put_record(const std::string& bid, const std::string& text) {
+    put("_pending/default/" + bid + ".json", text);
+  }
+  void put_note(const std::string& bid, const std::string& root, const std::string& content) {
+    Json json;
+    json["owner"] = dead_owner();
+    json["timestamp"] = kNow;
+    json["bid"] = bid;
+    json["root"] = root;
+    json["content"] = content;
+    put("_uploads/default/" + bid + ".json", compact(json));
+  }
+
+  std::shared_ptr<Forbidding> store = std::make_shared<Forbidding>();
+  ObjectWorld world;
+};
+
+TEST_F(RecoveryTest, a_record_that_is_too_long_or_forbidden_stops_no_other) {
+  put_record("custom-1", std::string(kMaxRecordBytes + 1, ' '));
+  put_record("custom-2", committed_record("custom-2"));
+  put_record("custom-3", committed_record("custom-3"));
+  store->forbidden = "custom-2.json";
+  const RecoveryReport report = world.storage()->recover(world.recipe);
+  EXPECT_EQ(report.malformed, 1u);
+  EXPECT_EQ(report.failed, 1u);
+  EXPECT_EQ(world.told->ids, Names{"custom-3"});
+  EXPECT_EQ(world.pending().size(), 2u);
+}
+
+TEST_F(RecoveryTest, uploads_that_may_not_be_aborted_stop_neither_others_nor_the_records) {
+  put_note("custom-1", "root-1/", "root-1/resources");
+  put_note("custom-2", "root-2/", "root-2/resources");
+  put_record("custom-3", committed_record("custom-3"));
+  store->forbidden_uploads = "root-1";
+  const RecoveryReport report = world.storage()->recover(world.recipe);
+  EXPECT_EQ(report.swept, 1u);
+  EXPECT_EQ(store->aborted, Names{"root-2/"});
+  EXPECT_EQ(report.recovered, 1u);
+}
+
+TEST_F(RecoveryTest, uploads_of_a_longer_bid_are_anothers) {
+  put_note("custom-1", "out/bundles/custom-1/", "out/custom-1");  // layout fetcher
+  world.storage()->recover(world.recipe);
+  EXPECT_EQ(store->aborted, (Names{"out/bundles/custom-1/", "= out/custom-1", "out/custom-1/"}));
+}
+
+TEST_F(RecoveryTest, metadata_that_could_not_be_read_back_is_refused_before_the_commit) {
+  Json deep = Json::object();
+  for (int i = 0; i < 40; ++i) deep = Json{{"in", deep}};
+  const std::string much(kMaxRecordBytes, 'm');
+  const auto storage = world.storage();
+  BundleRef ref = reference();
+  const auto bundle = storage->start(ref, world.recipe);
+  for (const Json& metadata : {deep, Json{{"much", much}}})
+    EXPECT_EQ(error_of([&] { bundle->finish(metadata); }).kind(), Kind::refused);
+  EXPECT_EQ(world.visible(kBid), std::nullopt);
+  bundle->finish({{"shallow", 1}});
+}
+
+TEST_F(RecoveryTest, metadata_as_deep_as_documents_may_be_is_read_back) {
+  Json deep = Json::object();
+  for (int i = 1; i < 32; ++i) deep = Json{{"in", deep}};
+  world.services.publish_errors = PublishErrors::defer;
+  world.told->failures = 1;
+  const auto storage = world.storage();
+  BundleRef ref = reference();
+  storage->start(ref, world.recipe)->finish(deep);
+  EXPECT_EQ(world.storage()->recover(world.recipe).recovered, 1u);
+}
+
+TEST_F(RecoveryTest, records_of_a_recipe_whose_id_begins_alike_are_not_its_own) {
+  const auto values = std::make_shared<kv::MemoryKeyValue>();
+  KvPendingLog log{values};
+  log.put("fr", "custom-1", committed_record("custom-1"), {});
+  log.put("fr", "custom-a:b", committed_record("custom-a:b"), {});
+  log.put("fr:monthly", "custom-2", committed_record("custom-2"), {});
+  world.services.pending = std::make_shared<KvPendingLog>(values);
+  EXPECT_EQ(world.storage()->recover({.id = "fr"}).recovered, 2u);
+  std::sort(world.told->ids.begin(), world.told->ids.end());
+  EXPECT_EQ(world.told->ids, (Names{"custom-1", "custom-a:b"}));
+  EXPECT_EQ(world.storage()->recover({.id = "fr:monthly"}).recovered, 1u);
+  EXPECT_EQ(values->count(), 0u);
+}
+
+TEST_F(RecoveryTest, glob_characters_of_a_recipe_mean_themselves) {
+  const auto values = std::make_shared<kv::MemoryKeyValue>();
+  KvPendingLog log{values};
+  log.put("f*", "custom-1", committed_record("custom-1"), {});
+  log.put("fr", "custom-2", committed_record("custom-2"), {});
+  world.services.pending = std::make_shared<KvPendingLog>(values);
+  EXPECT_EQ(world.storage()->recover({.id = "f*"}).recovered, 1u);
+  EXPECT_EQ(values->count(), 1u);
+}
+
+// A log that has no end, and says how much of it was asked for.
+class Endless : public PendingLog {
+ public:
+  explicit Endless(std::size_t bytes) : record_(bytes, ' ') {}
+  void put(std::string_view, std::string_view, const std::string&, const Call&) override {}
+  void remove(std::string_view, std::string_view, const Call&) override {}
+  void each(std::string_view, const VisitRecord& visit, const Call& call) override {
+    deadline = call.deadline;
+    for (visited = 1; visit({.text = record_}); ++visited) continue;
+  }
+  Deadline deadline{};
+  std::size_t visited = 0;
+
+ private:
+  std::string record_;
+};
+
+TEST_F(RecoveryTest, no_more_records_are_held_than_fit_into_memory) {
+  const auto log = std::make_shared<Endless>(1 << 20);
+  Services services;
+  services.pending = log;
+  EXPECT_EQ(pending_records(services, "default", {}).size(), 64u);
+  EXPECT_EQ(log->visited, 64u);
+}
+
+TEST_F(RecoveryTest, ends_at_its_deadline_however_long_the_log_is) {
+  const auto log = std::make_shared<Endless>(10);
+  Services services;
+  services.pending = log;
+  RecoveryReport report;
+  const Call call{.deadline = Deadline::after(std::chrono::milliseconds{20})};
+  recover_pending(services, {}, [](const Marker&) { return Found::nothing; }, report, call);
+  EXPECT_TRUE(report.out_of_time);
+  EXPECT_EQ(log->deadline.at(), call.deadline.at());
+  EXPECT_GT(report.malformed, 0u);
+}
+
+TEST_F(RecoveryTest, an_owner_that_dies_while_its_marker_is_looked_for_may_have_published) {
+  int hold[2], told[2];
+  ASSERT_EQ(::pipe(hold), 0);
+  ASSERT_EQ(::pipe(told), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(hold[1]);
+    const std::string owner = this_owner();
+    const bool written = ::write(told[1], owner.data(), owner.size()) > 0;
+    char c;
+    while (::read(hold[0], &c, 1) > 0) continue;
+    ::_exit(written ? 0 : 1);
+  }
+  std::string owner(256, '\0');
+  const ssize_t n = ::read(told[0], owner.data(), owner.size());
+  ASSERT_GT(n, 0);
+  owner.resize(static_cast<std::size_t>(n));
+  const PendingRecord record{.ref = reference(), .written = kNow, .marker = Marker{}, .owner = owner};
+  const auto look = [&](const Marker&) {
+    ::close(hold[1]);  // it publishes now, and dies
+    ::waitpid(child, nullptr, 0);
+    return Found::nothing;
+  };
+  EXPECT_EQ(judge(record, look, world.clock->wall()), Verdict::leave);
+  EXPECT_EQ(
+      judge(record, [](const Marker&) { return Found::nothing; }, world.clock->wall()), Verdict::discard);
+  for (const int fd : {hold[0], told[0], told[1]}) ::close(fd);
+}
+
+TEST(Owner, is_dead_only_if_its_process_is_known_to_be_gone) {
+  const std::string here = this_owner().substr(0, this_owner().find('/'));
+  const std::string mine = this_owner();
+  const std::string begin = mine.substr(0, mine.rfind('/', mine.rfind('/') - 1) + 1);
+  const std::string pid = std::to_string(::getpid());
+  EXPECT_FALSE(is_surely_dead(mine));
+  EXPECT_TRUE(is_surely_dead(begin + pid + "/1"));   // its number was given again
+  EXPECT_FALSE(is_surely_dead(begin + pid + "/"));   // it could not say when it began
+  EXPECT_TRUE(is_surely_dead(begin + "4194305/1"));  // over the greatest there can be
+  EXPECT_FALSE(is_surely_dead(here + "/elsewhere/4194305/1"));
+}
+
+}  // namespace
+}  // namespace penstock::bundles::test
