@@ -15,7 +15,8 @@ DecoratedBundle::DecoratedBundle(std::shared_ptr<Bundle> to, std::function<void(
 StoredResource DecoratedBundle::add_container(const Resource& resource, Source& body, const Manifest& members,
                                               const Call& call) {
   const Lifecycle::Add under_way = begin_add();
-  return to_->add_container(resource, body, members, call);
+  const base::LinkedStop stop{call.stop, under_way.stop()};
+  return to_->add_container(resource, body, members, {stop.token(), call.deadline, call.progress});
 }
 
 BundleReceipt DecoratedBundle::finish(const Json& metadata, const Call& call) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "penstock/base/wait.h"
+#include "penstock/bundles/conflict.h"
 #include "penstock/bundles/folder_staging.h"
 #include "penstock/bundles/names.h"
 #include "penstock/bundles/recovery.h"
@@ -35,10 +36,23 @@ bool is_empty(const disk::Folder& folder) {
   return empty;
 }
 
-Error conflict(const std::string& bid, std::string_view what, std::string_view code) {
-  return {Kind::conflict,
-          fmt::format("Bundle {} already {}", bid, what),
-          {.side = Side::sink, .doing = "start a bundle", .subject = bid, .code = std::string{code}}};
+void remove_folder(const disk::Folder& from, const std::string& name) noexcept {
+  ::unlinkat(from.fd(), name.c_str(), AT_REMOVEDIR);
+}
+
+// mkdir decides between all who want a name: false if another has it.
+bool make_new_folder(const disk::Folder& in, const std::string& name) {
+  if (::mkdirat(in.fd(), name.c_str(), 0777) != 0) {
+    if (errno == EEXIST) return false;
+    disk::throw_errno("make folder", in.path_of(name), Side::sink);
+  }
+  try {
+    in.sync();
+  } catch (...) {
+    remove_folder(in, name);
+    throw;
+  }
+  return true;
 }
 
 }  // namespace
@@ -53,12 +67,15 @@ std::string FolderBundles::path_of(const std::string& bid) const {
   return (path_.ends_with('/') ? path_ : path_ + "/") + bundle_folder(bid);
 }
 
+// Made, and dead ones' swept, by the first who starts a bundle in this process.
 std::shared_ptr<Instance> FolderBundles::instance(const Call& call) {
-  const std::lock_guard lock{mutex_};
+  const base::Turn turn{turns_, call, "start a bundle"};
   if (!instance_ || !instance_->is_of_this_process()) {
     instance_ = std::make_shared<Instance>(root_, call);
     swept_ = false;
   }
+  if (!swept_) sweep({}, call);
+  swept_ = true;
   return instance_;
 }
 
@@ -69,35 +86,39 @@ std::unique_ptr<Bundle> FolderBundles::start(BundleRef& ref, const Recipe& recip
 std::unique_ptr<StagedBundle> FolderBundles::start_staged(BundleRef& ref, const Recipe& recipe,
                                                           const Call& call) {
   const auto own = instance(call);
-  if (!std::exchange(swept_, true)) sweep({}, call);
   open_.make_way(ref.bid);
   const std::string staged = safe_part(ref.bid);
-  own->folder().make_folder(staged);
+  if (!make_new_folder(own->folder(), staged)) throw already_open(ref.bid);  // another thread's
   try {
     claim(ref.bid, call);
   } catch (...) {
-    ::unlinkat(own->folder().fd(), staged.c_str(), AT_REMOVEDIR);
+    remove_folder(own->folder(), staged);
     throw;
   }
-  auto staging = std::make_shared<FolderStaging>(root_, own, ref.bid, path_of(ref.bid), options_.abandoned,
-                                                 options_.legacy_repr);
-  if (!ref.storage_key) ref.storage_key = staging->storage_key();
-  auto bundle = std::make_unique<StagedBundle>(ref, recipe, std::move(staging), services_);
-  open_.enter(ref.bid, bundle->lifecycle());
-  return bundle;
+  try {
+    auto staging = std::make_shared<FolderStaging>(root_, own, ref.bid, path_of(ref.bid), options_.abandoned,
+                                                   options_.legacy_repr);
+    if (!ref.storage_key) ref.storage_key = staging->storage_key();
+    auto bundle = std::make_unique<StagedBundle>(ref, recipe, std::move(staging), services_);
+    open_.enter(ref.bid, bundle->lifecycle());
+    return bundle;
+  } catch (...) {
+    remove_folder(root_, bundle_folder(ref.bid));
+    remove_folder(own->folder(), staged);
+    throw;
+  }
 }
 
-// An empty folder under the bundle's name: mkdir decides between all who want it.
+// An empty folder under the bundle's name.
 void FolderBundles::claim(const std::string& bid, const Call& call) {
   const std::string name = bundle_folder(bid);
   for (bool again : {true, false}) {
-    if (::mkdirat(root_.fd(), name.c_str(), 0777) == 0) return root_.sync();
-    if (errno != EEXIST) disk::throw_errno("make folder", root_.path_of(name), Side::sink);
+    if (make_new_folder(root_, name)) return;
     const auto there = root_.find_folder(name);
-    if (there && !is_empty(*there)) throw conflict(bid, "completed", code::kAlreadyCompleted);
+    if (there && !is_empty(*there)) throw already_completed(bid);
     if (again) sweep({}, call);  // a dead process's claim goes
   }
-  throw conflict(bid, "open", code::kAlreadyOpen);
+  throw already_open(bid);
 }
 
 std::uint64_t FolderBundles::sweep(const SweepOptions&, const Call& call) {
@@ -115,7 +136,7 @@ std::uint64_t FolderBundles::sweep(const SweepOptions&, const Call& call) {
 
 RecoveryReport FolderBundles::recover(const Recipe& recipe, const Call& call) {
   RecoveryReport report;
-  sweep_in_time(report, [&] { return sweep({}, call); });
+  sweep_in_time(report, call, [&] { return sweep({}, call); });
   recover_pending(
       *services_, recipe, [this](const Marker& marker) { return look(root_, marker); }, report, call);
   return report;

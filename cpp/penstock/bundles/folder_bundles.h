@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "penstock/base/turn.h"
 #include "penstock/bundles/instance.h"
 #include "penstock/bundles/recovery.h"
 #include "penstock/bundles/staged_bundle.h"
@@ -58,7 +59,7 @@ class FolderBundles : public BundleStorage {
   FolderBundlesOptions options_;
   std::shared_ptr<const Services> services_;
   OpenBundles open_;
-  std::mutex mutex_;
+  base::Turns turns_;  // for what follows
   std::shared_ptr<Instance> instance_;
   bool swept_ = false;
 };

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "penstock/bundles/bid.h"
 #include "penstock/bundles/names.h"
 #include "penstock/disk/file_source.h"
 #include "penstock/disk/new_file.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr std::string_view kMeta = ".meta";
 constexpr std::size_t kMaxMetaBytes = 16 << 20;
 constexpr int kMostIncomplete = 1000;  // folders of one BID
+constexpr std::string_view kIncomplete = "incomplete_";
 
 void copy_manifest(const disk::Folder& folder, const Manifest& manifest, const Call& call) {
   disk::NewFile file{folder, kManifestFile};
@@ -49,11 +51,22 @@ bool keep_finished(const disk::Folder& folder) {
 
 void move_to_incomplete(const disk::Folder& root, const disk::Folder& instance, const std::string& staged) {
   for (int number = 1; number <= kMostIncomplete; ++number) {
-    const std::string name = "incomplete_" + staged + (number == 1 ? "" : "~" + std::to_string(number));
+    const std::string name =
+        std::string{kIncomplete} + staged + (number == 1 ? "" : "~" + std::to_string(number));
     if (root.find(name)) continue;
     return disk::publish_folder_over(instance, staged, root, name);
   }
   remove_tree(instance, staged);
+}
+
+// Named by put_away(): a user's own incomplete_downloads/ is none of ours.
+bool was_put_away(std::string_view name) {
+  if (!name.starts_with(kIncomplete)) return false;
+  name.remove_prefix(kIncomplete.size());
+  const auto number = name.rfind('~');
+  if (number != name.npos && name.find_first_not_of("0123456789", number + 1) == name.npos)
+    name = name.substr(0, number);
+  return Bid::is_valid(name);
 }
 
 std::string read_small(const disk::Folder& folder, std::string_view name) {
@@ -69,16 +82,14 @@ std::string bundle_folder(const std::string& bid) {
   return "bundle_" + safe_part(bid);
 }
 
-std::string incomplete_folder(const std::string& bid) {
-  return "incomplete_" + safe_part(bid);
-}
-
 void put_away(const disk::Folder& root, const disk::Folder& instance, const std::string& staged,
               Abandoned how) {
   ::unlinkat(root.fd(), ("bundle_" + staged).c_str(), AT_REMOVEDIR);  // fails if it is no claim any more
   const auto folder = instance.find_folder(staged);
   if (!folder) return;
   if (how == Abandoned::quarantine && keep_finished(*folder)) {
+    folder->remove_file(kBundleMeta);   // readers trust a folder that has it
+    ::futimens(folder->fd(), nullptr);  // now: from here on it is kept for a while
     move_to_incomplete(root, instance, staged);
   } else {
     remove_tree(instance, staged);
@@ -116,6 +127,7 @@ void FolderStaging::describe(const Resource& resource, const StoredResource& sto
 }
 
 void FolderStaging::withdraw(const std::string& name) noexcept {
+  if (!instance_->is_of_this_process()) return;
   ::unlinkat(folder_.fd(), (name + std::string{kMeta}).c_str(), 0);
   ::unlinkat(folder_.fd(), name.c_str(), 0);
 }
@@ -164,7 +176,7 @@ Found look(const disk::Folder& root, const Marker& marker) {
 void remove_expired(const disk::Folder& root, WallTime before) {
   std::vector<std::string> expired;
   disk::each_entry(root, [&](const disk::Entry& entry) {
-    if (entry.type != disk::Entry::Type::folder || !entry.name.starts_with("incomplete_")) return;
+    if (entry.type != disk::Entry::Type::folder || !was_put_away(entry.name)) return;
     const auto status = root.find(entry.name);
     if (status && WallTime{std::chrono::seconds{status->st_mtim.tv_sec}} < before)
       expired.push_back(entry.name);

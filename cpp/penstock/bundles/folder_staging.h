@@ -12,8 +12,7 @@ namespace penstock::bundles {
 
 inline constexpr std::string_view kBundleMeta = "bundle.meta", kManifestFile = "bundle.manifest.meta";
 
-std::string bundle_folder(const std::string& bid);      // "bundle_" and the safe BID
-std::string incomplete_folder(const std::string& bid);  // "incomplete_" ..
+std::string bundle_folder(const std::string& bid);  // "bundle_" and the safe BID
 
 // A staged folder of a bundle that will never be completed: its claim goes first, then finished resources
 // are moved to incomplete_{bid}/ or all is removed.
@@ -22,7 +21,7 @@ void put_away(const disk::Folder& root, const disk::Folder& instance, const std:
 
 // Whether a folder of bundles has the one that a pending record tells of.
 Found look(const disk::Folder& root, const Marker& marker);
-// Removes incomplete_* folders that were last changed before `before`.
+// Removes the incomplete_{bid}/ that were put away before `before`.
 void remove_expired(const disk::Folder& root, WallTime before);
 
 class FolderStaging : public Staging {

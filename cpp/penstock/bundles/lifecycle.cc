@@ -76,9 +76,19 @@ void Lifecycle::completed() {
 }
 
 void Lifecycle::failed(std::exception_ptr why) {
-  std::unique_lock lock{mutex_};
+  fail(std::move(why));
+  discard();
+}
+
+void Lifecycle::fail(std::exception_ptr why) {
+  const std::lock_guard lock{mutex_};
   failure_ = std::move(why);
   state_ = abandon_wanted_ && !committing_ ? State::abandoned : State::failed;
+  changed_.notify_all();
+}
+
+void Lifecycle::discard() noexcept {
+  std::unique_lock lock{mutex_};
   discard_if_due(lock);
   changed_.notify_all();
 }
@@ -123,11 +133,12 @@ bool Lifecycle::abandon(std::string_view why) noexcept {
 bool Lifecycle::make_way() noexcept {
   {
     const std::lock_guard lock{mutex_};
-    if (is_over()) return true;
-    const bool idle = state_ == State::open || (state_ == State::failed && !committing_);
+    const bool idle = is_over() || state_ == State::open || (state_ == State::failed && !committing_);
     if (!idle) return false;
   }
-  return abandon("another bundle of the same BID was started");
+  abandon("another bundle of the same BID was started");
+  const std::lock_guard lock{mutex_};
+  return discarded_;  // else an add still runs, and will take back names that are the new one's by then
 }
 
 State Lifecycle::state() const {

@@ -52,6 +52,9 @@ class Lifecycle {
   void not_committed();  // the publishing request failed for sure
   void completed();
   void failed(std::exception_ptr why);
+  // The same in two steps, for who must not wait where he says so: discard() does nothing unless it is due.
+  void fail(std::exception_ptr why);
+  void discard() noexcept;
   // Stops who completes, before the commit.
   std::stop_token completing_stop() const;
 
@@ -59,8 +62,8 @@ class Lifecycle {
   // did not end; the last of them then does it.
   bool abandon(std::string_view why) noexcept;
 
-  // The storage gives the BID to a new bundle: true if nothing of this one is in the way, which an open one
-  // is made not to be.
+  // The storage gives the BID to a new bundle: true once nothing of this one is left, which an idle one is
+  // made to be. Waits as abandon() does.
   bool make_way() noexcept;
 
   State state() const;

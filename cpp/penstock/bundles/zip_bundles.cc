@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "penstock/base/linked_stop.h"
 #include "penstock/base/wait.h"
@@ -19,9 +20,17 @@ std::string bundle_zip_url(std::string_view bid) {
   return fmt::format("bundle://{}/{}", safe_part(bid), kBundleZip);
 }
 
-// The zip on its way into the bundle underneath.
+// The zip on its way into the bundle underneath. A forked child leaves it alone: its thread is not there,
+// and its locks may be held by threads that are not.
 class ZipBundles::Zipped {
  public:
+  static std::shared_ptr<Zipped> make(const std::shared_ptr<Bundle>& to, const std::string& bid,
+                                      const Options& options) {
+    const auto leave_to_parent = [](Zipped* zipped) {
+      if (zipped->is_of_this_process()) delete zipped;
+    };
+    return {new Zipped(to, bid, options), leave_to_parent};
+  }
   Zipped(std::shared_ptr<Bundle> to, std::string bid, const Options& options)
       : to_(std::move(to)),
         bid_(std::move(bid)),
@@ -46,7 +55,9 @@ class ZipBundles::Zipped {
     base::wait(changed_, lock, call, "store a bundle's zip", [this] { return ended_; });
     if (failure_) std::rethrow_exception(failure_);
   }
-  void abort(std::string_view why) noexcept { zip_.abort(why); }
+  void abort(std::string_view why) noexcept {
+    if (is_of_this_process()) zip_.abort(why);
+  }
 
   // Of a storage that gives the BID away: an idle bundle is abandoned, as it would be if its zip were not
   // under way all the time.
@@ -58,6 +69,7 @@ class ZipBundles::Zipped {
   void belongs_to(const std::shared_ptr<Lifecycle>& lifecycle) { lifecycle_ = lifecycle; }
 
  private:
+  bool is_of_this_process() const { return pid_ == ::getpid(); }
   void carry() noexcept {
     std::exception_ptr failure;
     try {
@@ -76,6 +88,7 @@ class ZipBundles::Zipped {
   std::shared_ptr<Bundle> to_;
   std::string bid_;
   BundleZip zip_;
+  int pid_ = ::getpid();
   std::weak_ptr<Lifecycle> lifecycle_;
   std::once_flag begun_;
   std::thread thread_;
@@ -147,7 +160,7 @@ void ZipBundles::make_way(const std::string& bid) {
 std::unique_ptr<Bundle> ZipBundles::start(BundleRef& ref, const Recipe& recipe, const Call& call) {
   make_way(ref.bid);
   std::shared_ptr<Bundle> to = to_.start(ref, recipe, call);
-  auto zipped = std::make_shared<Zipped>(to, ref.bid, options_);
+  auto zipped = Zipped::make(to, ref.bid, options_);
   {
     const std::lock_guard lock{mutex_};
     open_[ref.bid] = zipped;
