@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "penstock/base/budget.h"
+#include "penstock/base/clock.h"
 #include "penstock/base/redact.h"
 #include "penstock/base/units.h"
 
@@ -26,6 +27,13 @@ void bind_base(py::module_& core) {
       .def(py::init(&make_call), py::arg("deadline") = py::none(), py::arg("progress") = py::none())
       .def("stop", &CallState::stop, py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("stopped", &CallState::stopped);
+
+  py::class_<ManualClock, std::shared_ptr<ManualClock>>(core, "ManualClock", plain_type())
+      .def(py::init([](double wall) { return std::make_shared<ManualClock>(WallTime{milliseconds(wall)}); }),
+           py::arg("wall"))
+      .def(
+          "advance", [](ManualClock& self, double seconds) { self.advance(milliseconds(seconds)); },
+          py::arg("seconds"));
 
   core.def("parse_bytes", [](const std::string& text) { return parse_bytes(text); });
   core.def("parse_span", [](const std::string& text) { return parse_span(text).count() / 1000.0; });

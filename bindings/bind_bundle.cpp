@@ -27,6 +27,7 @@ void bind_bundle(py::module_& core) {
       .def("add", &add_resource<BundleHandle>, py::arg("resource"), py::arg("body"), call, loop)
       .def("open_group",
            [](const BundlePointer& self) {
+             const py::gil_scoped_release release;  // it has a file of its own
              return std::make_shared<GroupHandle>(self, (**self).open_group());
            })
       .def(
@@ -56,9 +57,11 @@ void bind_bundle(py::module_& core) {
       .def(
           "failed",
           [](const BundlePointer& self, const std::string& why) {
-            (**self).failed(std::make_exception_ptr(Error{Kind::lost, why}));
+            const auto lifecycle = (**self).lifecycle();
+            lifecycle->fail(std::make_exception_ptr(Error{Kind::lost, why}));
+            if (lifecycle->state() == bundles::State::abandoned) aside([lifecycle] { lifecycle->discard(); });
           },
-          py::arg("why"), py::call_guard<py::gil_scoped_release>())
+          py::arg("why"))
       .def(
           "abort",
           [](const BundlePointer& self, const std::string& why, const CallPointer& state,
@@ -80,25 +83,31 @@ void bind_bundle(py::module_& core) {
       .def(
           "skip",
           [](const GroupPointer& self, const py::dict& resource, const std::string& why) {
-            (**self).skip(resource_from(resource), why);
+            const bundles::Resource what = resource_from(resource);
+            const auto group = self->group();
+            const py::gil_scoped_release release;
+            group->skip(what, why);
           },
           py::arg("resource"), py::arg("why"))
       .def(
           "fail",
           [](const GroupPointer& self, const py::dict& resource, const std::string& kind) {
-            (**self).fail(resource_from(resource), kind);
+            const bundles::Resource what = resource_from(resource);
+            const auto group = self->group();
+            const py::gil_scoped_release release;
+            group->fail(what, kind);
           },
           py::arg("resource"), py::arg("kind"))
       .def(
           "withdraw",
           [](const GroupPointer& self, std::uint64_t number, const std::string& why) {
-            (**self).withdraw(number, why);
+            self->group()->withdraw(number, why);
           },
           py::arg("number"), py::arg("why"))
       .def(
           "keep",
           [](const GroupPointer& self, const CallPointer& state, const py::object& on) {
-            return perform(state, on, [self](const Call&) { (**self).keep(); });
+            return perform(state, on, [group = self->group()](const Call&) { group->keep(); });
           },
           call, loop)
       .def("close", &GroupHandle::close);

@@ -52,6 +52,7 @@ void bind_bundle_zip(py::module_& core) {
       .def("add", &add_resource<BundleZipHandle>, py::arg("resource"), py::arg("body"), call, loop)
       .def("open_group",
            [](const BundleZipPointer& self) {
+             const py::gil_scoped_release release;  // it has files of its own
              return std::make_shared<GroupHandle>(self, (**self).open_group());
            })
       .def(

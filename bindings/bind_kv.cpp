@@ -128,13 +128,6 @@ void bind_kv(py::module_& core) {
   const auto call = py::arg("call");
   const auto loop = py::arg("loop") = py::none();
 
-  py::class_<ManualClock, std::shared_ptr<ManualClock>>(core, "ManualClock", plain_type())
-      .def(py::init([](double wall) { return std::make_shared<ManualClock>(WallTime{milliseconds(wall)}); }),
-           py::arg("wall"))
-      .def(
-          "advance", [](ManualClock& self, double seconds) { self.advance(milliseconds(seconds)); },
-          py::arg("seconds"));
-
   py::class_<ScanHandle, std::shared_ptr<ScanHandle>>(core, "KeyScan", plain_type())
       .def(
           "page",

@@ -23,7 +23,7 @@ py::object to_python(const std::optional<bundles::DerivedFrom>& from);  // that 
 // Throws Refused for text that is no JSON object.
 bundles::Json json_from(const std::string& given);
 
-// strict pending callback_errors publish_errors pending_without_callbacks
+// strict pending callback_errors publish_errors pending_without_callbacks queue
 bundles::Services services_from(const py::dict& options);
 bundles::FolderBundlesOptions folder_options(const py::dict& options);
 bundles::ObjectBundlesOptions object_options(const py::dict& options);

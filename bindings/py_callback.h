@@ -1,4 +1,4 @@
-// Python callables that the core calls: progress, and a caller's own credentials.
+// Python callables that the core calls: progress, and what is told of a completed bundle.
 #pragma once
 
 #include <functional>
