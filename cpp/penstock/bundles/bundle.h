@@ -2,7 +2,7 @@
 //
 // Life:     start, add in any number and from any threads, then finish() or abort(). Dying unfinished aborts.
 // Threads:  a bundle and a storage are shared freely; a body belongs to the add it is given to.
-// Memory:   a pipe and part buffers for each add under way, and 16 bytes a resource; the manifest is on disk.
+// Memory:   a pipe and part buffers for each add under way, some 16 bytes a resource; the manifest on disk.
 // Failure:  an add that throws leaves nothing of itself but a line in the manifest, and the bundle goes on.
 //           After finish() threw, finish() again does what is outstanding and nothing twice.
 #pragma once
@@ -90,6 +90,7 @@ class Manifest;
 
 // Resources that are kept all or none: the members of one archive. Dying without keep() withdraws them.
 //
+// Life:    dies before its bundle. It counts as an add under way until then, kept or not: finish() waits.
 // Threads: one caller at a time.
 class Group {
  public:

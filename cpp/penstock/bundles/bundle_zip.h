@@ -4,11 +4,9 @@
 //           unfinished aborts: the reader gets an Error.
 // Threads:  shared freely. Adds pack side by side; one at a time writes.
 // Memory:   for each add under way a packer of 640 KiB, and up to 8 MiB of what it packed, in pages that the
-// Budget
-//           can spare; what finds none is on disk, as the members of groups are, within spool_bytes.
+//           Budget can spare; what finds none is on disk, as the members of groups are, within spool_bytes.
 // Failure:  a member that fails is left out; one of more than 8 MiB that was being written takes the zip with
-// it: that
-//           is known to the reader, to every later add, and to finish().
+//           it: that is known to the reader, to every later add, and to finish().
 #pragma once
 
 #include <atomic>

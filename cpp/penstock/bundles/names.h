@@ -36,7 +36,8 @@ std::string sha256_hex(std::string_view text, std::size_t digits = 64);
 // The names of one bundle.
 //
 // Threads: shared freely.
-// Memory:  16 bytes a name on average: 64-bit hashes. Two names of one hash only cost the later a suffix.
+// Memory:  11 to 22 bytes a name, for a moment half as much again; some 40 more for a URL that comes again.
+//          Of names only 64-bit hashes are kept: two of one hash cost the later a suffix.
 class NameBook {
  public:
   // `name` if nobody has it; else with "~" and 8 hex digits of the URL's SHA-256 before its extension, then

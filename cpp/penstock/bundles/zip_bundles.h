@@ -2,15 +2,12 @@
 // come.
 //
 // Life:    borrows the storage underneath, which must outlive it and its bundles. A thread for each bundle
-// from its
-//          first add on.
+//          from its first add on.
 // Threads: as the storage underneath.
 // Memory:  that of a BundleZip and of one add underneath, however many members there are. The zip's
-// directory, and the
-//          members of archives until all are there, are on disk.
+//          directory, and the members of archives until all are there, are on disk.
 // Failure: a member that fails is left out. One of more than 8 MiB packed that was being written when it
-// failed takes
-//          the zip with it: finish() is refused (code bundle_incomplete).
+//          failed takes the zip with it: finish() is refused (code bundle_incomplete).
 #pragma once
 
 #include <map>

@@ -2,9 +2,9 @@
 //
 // Life:     entries live as long as the store or a scan of it. A forked child has its own copy.
 // Threads:  shared freely.
-// Memory:   all of it, up to options.max_bytes with kEntryBytes an entry. Full is Error(busy, code no_space);
-// an
-//           entry larger than the whole store is Error(refused, code too_large). What has expired makes room.
+// Memory:   all of it, up to options.max_bytes with kEntryBytes an entry; what has expired makes room.
+// Failure:  full is Error(busy, code no_space); an entry larger than the whole store is Error(refused, code
+//           too_large).
 #pragma once
 
 #include <cstdint>

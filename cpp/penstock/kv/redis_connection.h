@@ -1,9 +1,8 @@
 // One connection to Redis: signed in, its database chosen, one command after the other.
 //
 // Threads:  one at a time, but abandon(), which a forked child calls.
-// Failure:  as Socket and TlsStream; Error(denied) if Redis does not accept the password. Once something
-// threw,
-//           it is of no further use.
+// Failure:  as Socket and TlsStream; Error(denied) if Redis does not accept the password. It is of no further
+//           use once something threw.
 #pragma once
 
 #include <cstdint>

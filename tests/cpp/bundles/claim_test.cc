@@ -61,7 +61,10 @@ std::function<void()> failing(Kind kind) {
 
 class ClaimTest : public ::testing::Test {
  protected:
-  ClaimTest() { world.store = store; }
+  ClaimTest() {
+    world.store = store;
+    storage = world.storage();
+  }
   std::unique_ptr<Bundle> start() {
     BundleRef ref = reference();
     return storage->start(ref, world.recipe);
@@ -70,7 +73,7 @@ class ClaimTest : public ::testing::Test {
 
   std::shared_ptr<Meddled> store = std::make_shared<Meddled>();
   ObjectWorld world;
-  std::unique_ptr<BundleStorage> storage = world.storage();
+  std::unique_ptr<BundleStorage> storage;
 };
 
 TEST_F(ClaimTest, of_a_bundle_that_another_published_meanwhile_is_a_conflict_and_goes) {
