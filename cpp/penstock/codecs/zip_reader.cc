@@ -133,15 +133,16 @@ std::size_t ZipReader::read_stored(MutableBytes buffer) {
   return count;
 }
 
+// What inflate still holds of bytes it took comes out before more are asked for.
 std::size_t ZipReader::read_deflated(MutableBytes buffer) {
   while (!open_->ended) {
-    const Bytes in = packed_input();
-    const auto step = inflater_.run(in, buffer);
+    const auto step = inflater_.run(packed_here(), buffer);
     input_.take(step.taken);
     open_->packed += step.taken;
     open_->ended = step.ended;
     if (step.made > 0) return step.made;
-    if (in.empty() && !step.ended) throw zip::corrupt("a member of the zip ends inside its compressed data");
+    if (!step.ended && packed_input().empty())
+      throw zip::corrupt("a member of the zip ends inside its compressed data");
   }
   return 0;
 }
@@ -151,6 +152,12 @@ Bytes ZipReader::packed_input() {
   const Open& member = *open_;
   if (member.packed_bytes && member.packed == *member.packed_bytes) return {};
   if (!input_.have(1)) throw zip::truncated();
+  return packed_here();
+}
+
+// As much of it as has come and is not taken.
+Bytes ZipReader::packed_here() const {
+  const Open& member = *open_;
   const Bytes in = input_.unread();
   return member.packed_bytes
              ? in.first(std::min<std::uint64_t>(in.size(), *member.packed_bytes - member.packed))

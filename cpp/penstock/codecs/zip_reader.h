@@ -64,6 +64,7 @@ class ZipReader : public Archive {
   std::size_t read_stored(MutableBytes buffer);
   std::size_t read_deflated(MutableBytes buffer);
   Bytes packed_input();
+  Bytes packed_here() const;
   void end_member();
   void compare_header(const zip::Member& found) const;
   void take_descriptor(const zip::Member& found);

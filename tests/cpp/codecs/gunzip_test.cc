@@ -18,13 +18,18 @@ using test::gzip;
 using test::read_all;
 using test::StageTest;
 
+test::StageCase gunzip_case(const std::string& name, const std::string& output) {
+  return {.name = name,
+          .make = [](Source& inner) { return test::Stage{.source = std::make_unique<Gunzip>(inner)}; },
+          .expected = [](const std::string& packed) { return test::gunzip_prefix(packed); },
+          .packed = gzip,
+          .output = output};
+}
+
 INSTANTIATE_TEST_SUITE_P(
-    Codecs, StageTest,
-    ::testing::Values(test::StageCase{
-        .name = "Gunzip",
-        .make = [](Source& inner) { return test::Stage{.source = std::make_unique<Gunzip>(inner)}; },
-        .expected = [](const std::string& packed) { return test::gunzip_prefix(packed); },
-        .packed = gzip}),
+    Gzip, StageTest,
+    ::testing::Values(gunzip_case("Gunzip", "the quick brown fox jumps over the lazy dog"),
+                      gunzip_case("GunzipOfRuns", std::string(500, 'x') + std::string(500, 'y'))),
     [](const auto& stage) { return stage.param.name; });
 
 std::string gunzip(const std::string& packed, Gunzip::Options options = {}, std::size_t step = 64 * 1024) {

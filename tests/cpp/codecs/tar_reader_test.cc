@@ -6,8 +6,8 @@
 
 #include "penstock/streams/memory.h"
 
+#include "support/archive_stages.h"
 #include "support/errors.h"
-#include "support/stage_tests.h"
 #include "support/tar.h"
 
 namespace penstock::codecs {
@@ -15,6 +15,7 @@ namespace {
 
 using test::error_of;
 using test::read_all;
+using test::StageTest;
 
 using test::packed;
 using test::padded;
@@ -24,6 +25,24 @@ using test::with_sum;
 using Member = test::TarMember;
 
 const std::string kEnd(1024, '\0');
+
+// In two files, an empty one and a folder.
+std::string in_two_files(const std::string& content) {
+  const std::size_t half = content.size() / 2;
+  return tar({{.name = "a", .body = content.substr(0, half)},
+              {.name = "d/", .type = '5'},
+              {.name = "d/empty"},
+              {.name = "d/b", .body = content.substr(half)}});
+}
+
+INSTANTIATE_TEST_SUITE_P(Tar, StageTest,
+                         ::testing::Values(test::StageCase{.name = "TarReader",
+                                                           .make = test::archive_stage<TarReader>,
+                                                           .expected = test::untar_prefix,
+                                                           .twice = code::kTrailing,
+                                                           .packed = in_two_files,
+                                                           .rewindable = false}),
+                         [](const auto& stage) { return stage.param.name; });
 
 // "name=body name>link name/" of each entry.
 std::string listed(const std::string& archive, Limits limits = {}, std::size_t step = 512) {

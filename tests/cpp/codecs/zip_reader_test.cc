@@ -5,9 +5,9 @@
 
 #include "penstock/streams/memory.h"
 
+#include "support/archive_stages.h"
 #include "support/errors.h"
 #include "support/random_bytes.h"
-#include "support/stage_tests.h"
 #include "support/zip.h"
 
 namespace penstock::codecs {
@@ -16,6 +16,7 @@ namespace {
 using test::Descriptor;
 using test::error_of;
 using test::read_all;
+using test::StageTest;
 using test::zip;
 using test::ZipMember;
 
@@ -45,6 +46,48 @@ std::vector<std::uint64_t> special_of(const std::string& archive) {
   }
   return reader.special();
 }
+
+// In three members and a folder: the first and the last as `like` says.
+std::string in_three_members(const std::string& content, const ZipMember& like) {
+  const std::size_t third = content.size() / 3;
+  ZipMember first = like, last = like;
+  first.name = "a", last.name = "c";
+  first.body = content.substr(0, third), last.body = content.substr(2 * third);
+  return zip({first,
+              {.name = "d/", .deflated = false},
+              {.name = "d/b", .body = content.substr(third, third), .deflated = false},
+              {.name = "empty"},
+              last});
+}
+
+test::StageCase zip_case(const std::string& name, const ZipMember& like) {
+  return {.name = name,
+          .make = test::archive_stage<ZipReader>,
+          .expected = test::unzip_prefix,
+          .twice = code::kTrailing,
+          .packed = [like](const std::string& content) { return in_three_members(content, like); },
+          .rewindable = false};
+}
+
+test::StageCase runs() {
+  test::StageCase stage = zip_case("ZipReaderOfRuns", {});
+  stage.output = std::string(500, 'x') + std::string(500, 'y') + std::string(500, 'z');
+  return stage;
+}
+
+// Of a stored member whose length stands behind it nothing can be given before the directory was read.
+test::StageCase spooled() {
+  test::StageCase stage = zip_case("ZipReaderSpooled", {.deflated = false, .descriptor = Descriptor::wide});
+  stage.held = [](const std::string&) { return std::string{}; };
+  return stage;
+}
+
+INSTANTIATE_TEST_SUITE_P(Zip, StageTest,
+                         ::testing::Values(zip_case("ZipReader", {}),
+                                           zip_case("ZipReaderSizesBehind",
+                                                    {.descriptor = Descriptor::signed_}),
+                                           runs(), spooled()),
+                         [](const auto& stage) { return stage.param.name; });
 
 const std::string kText = "the quick brown fox jumps over the lazy dog, and back over the quick brown fox";
 

@@ -1,5 +1,8 @@
 #include "penstock/codecs/zip_writer.h"
 
+#include <optional>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "penstock/codecs/zip_reader.h"
@@ -8,12 +11,95 @@
 #include "support/errors.h"
 #include "support/random_bytes.h"
 #include "support/stage_tests.h"
+#include "support/zip.h"
 
 namespace penstock::codecs {
 namespace {
 
 using test::error_of;
 using test::read_all;
+using test::StageTest;
+
+// What zlib makes of what the packer made; inflated here, it gives nothing before its end is there.
+class Unpacked : public Source {
+ public:
+  explicit Unpacked(Source& inner) : packer_(inner) {}
+  std::size_t read(MutableBytes buffer) override {
+    if (!content_) inflate();
+    return content_->read(buffer);
+  }
+  std::string learned() const {
+    const ZipFacts facts = packer_.facts();
+    return fmt::format("{:08x} {} {}", facts.crc32, facts.packed_bytes, facts.bytes);
+  }
+
+ private:
+  void inflate() {
+    std::string packed, some(1000, '\0');
+    while (const auto got = packer_.read(std::as_writable_bytes(std::span{some})))
+      packed.append(some, 0, got);
+    EXPECT_EQ(packed.size(), packer_.facts().packed_bytes);
+    std::size_t end = 0;
+    whole_ = test::inflate_prefix(packed, end);
+    EXPECT_EQ(end, packed.size());
+    content_.emplace(as_bytes(whole_));
+  }
+
+  ZipPacker packer_;
+  std::string whole_;
+  std::optional<MemorySource> content_;
+};
+
+// The one member of a zip written as its sizes are known beforehand, or stand behind it, and read back.
+class Rewritten : public Source {
+ public:
+  Rewritten(Source& inner, bool sizes_behind) : inner_(inner), sizes_behind_(sizes_behind) {}
+  std::size_t read(MutableBytes buffer) override {
+    if (!reader_) write();
+    return reader_->content().read(buffer);
+  }
+  std::string learned() const { return sink_.visible(); }
+
+ private:
+  void write() {
+    ZipWriter writer{sink_};
+    if (sizes_behind_) {
+      ZipPacker packer{inner_};
+      writer.append({.name = "a"}, Bytes{}, packer);
+    } else {
+      writer.add({.name = "a"}, inner_);
+    }
+    writer.finish();
+    archive_.emplace(as_bytes(sink_.visible()));
+    reader_.emplace(*archive_);
+    reader_->next();
+  }
+
+  Source& inner_;
+  bool sizes_behind_;
+  MemorySink sink_;
+  std::optional<MemorySource> archive_;
+  std::optional<ZipReader> reader_;
+};
+
+template <class Of, class... With>
+test::StageCase writer_case(const std::string& name, With... with) {
+  return {.name = name,
+          .make =
+              [with...](Source& inner) {
+                auto source = std::make_unique<Of>(inner, with...);
+                const auto* const at = source.get();
+                return test::Stage{.source = std::move(source), .learned = [at] { return at->learned(); }};
+              },
+          .held = [](const std::string&) { return std::string{}; },
+          .rewindable = false};
+}
+
+INSTANTIATE_TEST_SUITE_P(ZipWriter, StageTest,
+                         ::testing::Values(writer_case<Unpacked>("ZipPacker"),
+                                           writer_case<Rewritten>("ZipWriter", false),
+                                           writer_case<Rewritten>("ZipWriterSizesBehind", true)),
+                         [](const auto& stage) { return stage.param.name; });
 
 using Contents = std::vector<std::pair<std::string, std::string>>;
 

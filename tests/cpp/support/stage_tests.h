@@ -8,6 +8,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -34,6 +35,11 @@ struct StageCase {
   std::function<std::string(const std::string& input)> expected = [](const std::string& bytes) {
     return bytes;
   };
+  // What has come out of an input cut there, when the cut is seen; unset: what `expected` says of it. A stage
+  // that can give nothing before it has read further says so here.
+  std::function<std::string(const std::string& input)> held{};
+  // The code of the error that a second input behind the first is; "": both are one stream.
+  std::string_view twice{};
   // What goes in for what is to come out; the default is a stage that passes bytes through.
   std::function<std::string(const std::string& output)> packed = [](const std::string& bytes) {
     return bytes;

@@ -50,6 +50,16 @@ std::string pax(const std::string& key, const std::string& value) {
   return std::to_string(length) + " " + key + "=" + value + "\n";
 }
 
+std::string untar_prefix(const std::string& archive) {
+  std::string all;
+  for (std::size_t at = 0; at + 512 <= archive.size() && archive[at] != '\0';) {
+    const std::size_t bytes = std::stoul(archive.substr(at + 124, 11), nullptr, 8);
+    all += archive.substr(at + 512, bytes);
+    at += 512 + (bytes + 511) / 512 * 512;
+  }
+  return all;
+}
+
 std::string tar(const std::vector<TarMember>& members) {
   std::string all;
   for (const TarMember& member : members) all += packed(member);

@@ -21,6 +21,9 @@ struct TarMember {
 std::string packed(const TarMember& member);  // its header, and its body in blocks
 std::string tar(const std::vector<TarMember>& members);
 
+// The content of its files, one after the other, as far as it is there: `archive` may be cut anywhere.
+std::string untar_prefix(const std::string& archive);
+
 std::string with_sum(std::string block);
 std::string padded(std::string body);
 std::string pax(const std::string& key, const std::string& value);  // a record of a pax header

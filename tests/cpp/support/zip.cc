@@ -67,7 +67,49 @@ std::string listing(const ZipMember& member, const Packed& body, std::uint64_t o
          le16(0) + le16(0) + le32(member.attributes) + le32(offset) + name;
 }
 
+std::size_t number(const std::string& text, std::size_t at, int bytes) {
+  std::size_t value = 0;
+  while (bytes-- > 0)
+    value = value << 8 | static_cast<unsigned char>(text.at(at + static_cast<std::size_t>(bytes)));
+  return value;
+}
+
 }  // namespace
+
+std::string inflate_prefix(const std::string& archive, std::size_t& at) {
+  z_stream zlib{};
+  if (inflateInit2(&zlib, -MAX_WBITS) != Z_OK) throw std::bad_alloc{};
+  zlib.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(archive.data() + at));
+  zlib.avail_in = static_cast<uInt>(archive.size() - at);
+  std::string all, some(4096, '\0');
+  for (int said = Z_OK; said == Z_OK;) {
+    zlib.next_out = reinterpret_cast<Bytef*>(some.data());
+    zlib.avail_out = static_cast<uInt>(some.size());
+    said = ::inflate(&zlib, Z_NO_FLUSH);
+    all.append(some, 0, some.size() - zlib.avail_out);
+  }
+  at += zlib.total_in;
+  inflateEnd(&zlib);
+  return all;
+}
+
+std::string unzip_prefix(const std::string& archive) {
+  std::string all;
+  for (std::size_t at = 0; at + 30 <= archive.size() && archive.compare(at, 4, "PK\3\4") == 0;) {
+    const bool deflated = number(archive, at + 8, 2) == 8, follow = number(archive, at + 6, 2) & kSizesFollow;
+    const std::size_t packed_bytes = number(archive, at + 18, 4);
+    at += 30 + number(archive, at + 26, 2) + number(archive, at + 28, 2);
+    if (at > archive.size()) break;
+    if (deflated) {
+      all += inflate_prefix(archive, at);
+    } else {
+      all += archive.substr(at, packed_bytes);
+      at += packed_bytes;
+    }
+    at += follow ? 16 : 0;
+  }
+  return all;
+}
 
 std::string le16(std::uint64_t value) {
   return little(value, 2);

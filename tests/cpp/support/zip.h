@@ -25,6 +25,15 @@ struct ZipMember {
 };
 
 std::string deflate(const std::string& text);
+
+// What zlib makes of the deflate stream that begins at `at`, as far as it goes; moves `at` behind what it
+// took.
+std::string inflate_prefix(const std::string& archive, std::size_t& at);
+
+// The content of its members, one after the other, as far as zlib can make it: `archive` may be cut anywhere.
+// Descriptors are to be signed_, and only behind what is deflated.
+std::string unzip_prefix(const std::string& archive);
+
 std::string zip(const std::vector<ZipMember>& members, const std::string& comment = {},
                 bool wide_end = false);
 
