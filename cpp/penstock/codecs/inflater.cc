@@ -52,14 +52,16 @@ InflateStep Inflater::run(Bytes in, MutableBytes out) {
   const uInt given = zlib.avail_in, room = zlib.avail_out;
   const int said = inflate(&zlib, Z_NO_FLUSH);
   if (said == Z_MEM_ERROR) throw std::bad_alloc{};
-  // Z_BUF_ERROR: nothing to do without more input or room, which is the caller's to see.
-  if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR) {
+  const std::size_t made = room - zlib.avail_out;
+  // Z_BUF_ERROR: nothing to do without more input or room, which is the caller's to see. What is good before
+  // the damage comes out first; zlib says the same again when asked for more.
+  if (said != Z_OK && said != Z_STREAM_END && said != Z_BUF_ERROR && made == 0) {
     throw Error{
         Kind::corrupt,
         std::string{"the compressed data are damaged: "} + (zlib.msg ? zlib.msg : "no dictionary is known"),
         {.side = Side::source, .doing = "inflate"}};
   }
-  return {.taken = given - zlib.avail_in, .made = room - zlib.avail_out, .ended = said == Z_STREAM_END};
+  return {.taken = given - zlib.avail_in, .made = made, .ended = said == Z_STREAM_END};
 }
 
 void Inflater::restart() {

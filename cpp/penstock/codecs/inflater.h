@@ -24,7 +24,8 @@ class Inflater {
   Inflater(Inflater&&) noexcept;
   Inflater& operator=(Inflater&&) noexcept;
 
-  // As much as `in` holds and `out` takes. Throws Error(corrupt) for what is no such stream.
+  // As much as `in` holds and `out` takes. Throws Error(corrupt) for what is no such stream, once all that
+  // came before it is out.
   InflateStep run(Bytes in, MutableBytes out);
   void restart();
 

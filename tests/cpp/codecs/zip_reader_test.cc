@@ -175,6 +175,28 @@ TEST(ZipReader, an_archive_cut_at_any_byte_is_truncated) {
   }
 }
 
+TEST(ZipReader, what_comes_before_the_damage_is_given_however_the_source_is_cut) {
+  std::string archive = zip({{.name = "a", .body = test::random_bytes(3000) + std::string(3000, 'x')}}),
+              whole;
+  archive.replace(3000, 8, 8, '\x55');
+  for (const std::size_t step : {archive.size(), std::size_t{1}, std::size_t{7}}) {
+    MemorySource source{as_bytes(archive)};
+    SlowSource slow{source, step};
+    ZipReader reader{slow};
+    reader.next();
+    std::string got, some(10'000, '\0');
+    const Error error = error_of([&] {
+      while (const auto count = reader.content().read(std::as_writable_bytes(std::span{some})))
+        got.append(some, 0, count);
+      reader.next();
+    });
+    EXPECT_EQ(error.kind(), Kind::corrupt);
+    if (whole.empty()) whole = got;
+    EXPECT_EQ(got, whole) << step;
+    EXPECT_GE(got.size(), 2900u) << step;
+  }
+}
+
 TEST(ZipReader, every_flipped_bit_is_an_error_or_changes_no_content) {
   const auto archive =
       zip({{.name = "a", .body = kText}, {.name = "b", .body = "two", .descriptor = Descriptor::signed_}});
