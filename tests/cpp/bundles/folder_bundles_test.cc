@@ -1,5 +1,7 @@
 #include "penstock/bundles/folder_bundles.h"
 
+#include <sstream>
+
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -194,7 +196,25 @@ TEST(FolderBundles, recovery_killed_at_any_system_call_ends_the_same) {
   EXPECT_GT(kills, 20u);
 }
 
-TEST(FolderBundles, of_16_processes_with_one_bid_one_completes) {
+// Every line of the manifest against the bytes beside it, and the manifest against bundle.meta.
+void verify(const fs::path& bundle) {
+  const std::string manifest = read_file(bundle / kManifestFile);
+  const Json meta = Json::parse(read_file(bundle / kBundleMeta));
+  EXPECT_EQ(meta["manifest_sha256"], sha256_hex(manifest));
+  std::uint64_t stored = 0, bytes = 0;
+  std::istringstream lines{manifest};
+  for (std::string text; std::getline(lines, text); ++stored) {
+    const Json line = Json::parse(text);
+    const std::string content = read_file(bundle / line["name"].get<std::string>());
+    EXPECT_EQ(line["sha256"], sha256_hex(content)) << text;
+    EXPECT_EQ(line["size"], content.size()) << text;
+    bytes += content.size();
+  }
+  EXPECT_EQ(meta["resources_stored"], stored);
+  EXPECT_EQ(meta["bytes"], bytes);
+}
+
+TEST(FolderBundles, of_16_processes_with_one_bid_one_completes_and_its_manifest_holds) {
   FolderWorld world;
   std::vector<pid_t> children;
   int go[2];
@@ -210,7 +230,8 @@ TEST(FolderBundles, of_16_processes_with_one_bid_one_completes) {
         const auto storage = world.storage();
         BundleRef ref = reference();
         const auto bundle = storage->start(ref, world.recipe);
-        add(*bundle, "https://h/a", std::to_string(i));
+        for (const char* name : {"a", "b"})
+          add(*bundle, std::string{"https://h/"} + name, std::string(1000, static_cast<char>('a' + i)));
         bundle->finish(Json::object());
         outcome = 0;
       } catch (const Error& error) {
@@ -229,7 +250,11 @@ TEST(FolderBundles, of_16_processes_with_one_bid_one_completes) {
     ++outcomes[WIFEXITED(status) ? WEXITSTATUS(status) : -1];
   }
   EXPECT_EQ(outcomes, (std::map<int, int>{{0, 1}, {1, 15}}));
-  EXPECT_EQ(world.visible(kBid)->size(), 1u);
+  const auto seen = world.visible(kBid);
+  ASSERT_TRUE(seen);
+  ASSERT_EQ(seen->size(), 2u);
+  EXPECT_EQ(seen->at("a"), seen->at("b")) << "both are one process's";
+  verify(world.folder / ("bundle_" + kBid));
 }
 
 TEST(FolderBundles, a_forked_child_leaves_its_parents_bundle_alone) {

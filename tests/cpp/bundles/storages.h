@@ -1,6 +1,7 @@
 // The two storages behind one face, so that what both promise is claimed once.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -9,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "penstock/bundles/folder_bundles.h"
+#include "penstock/bundles/folder_staging.h"
 #include "penstock/bundles/object_bundles.h"
 #include "penstock/store/memory_store.h"
 #include "penstock/streams/memory.h"
@@ -66,6 +70,8 @@ class World {
   virtual std::unique_ptr<BundleStorage> storage() = 0;  // another process's, as it were
   // What readers see of a bundle: names and bytes of its resources; nullopt: nothing at all.
   virtual std::optional<std::map<std::string, std::string>> visible(const std::string& bid) = 0;
+  // Every file or object there is, whoever may see it.
+  virtual std::vector<std::string> everything() = 0;
   virtual std::vector<std::string> pending() = 0;
   virtual std::vector<std::string> leftovers() = 0;  // nothing of a bundle that is over may be among them
 
@@ -95,12 +101,22 @@ class FolderWorld : public World {
     const fs::path path = folder / ("bundle_" + safe_part(bid));
     if (!fs::exists(path / "bundle.meta")) return std::nullopt;
     std::map<std::string, std::string> found;
+    std::vector<std::string> described, names;
     for (const auto& entry : fs::directory_iterator(path)) {
       const std::string name = entry.path().filename();
-      if (!name.ends_with(".meta")) found[name] = penstock::test::read_file(entry.path());
+      if (!name.ends_with(".meta")) {
+        found[name] = penstock::test::read_file(entry.path());
+        names.push_back(name);
+      } else if (name != kBundleMeta && name != kManifestFile) {
+        described.push_back(name.substr(0, name.size() - std::string_view{".meta"}.size()));
+      }
     }
+    std::sort(described.begin(), described.end());
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(described, names) << "each has its sidecar, and there is no other";
     return found;
   }
+  std::vector<std::string> everything() override { return folder.names(); }
   std::vector<std::string> pending() override {
     return filtered([](const std::string& name) {
       return name.starts_with(".penstock/pending/") && name.ends_with(".json");
@@ -140,15 +156,20 @@ class ObjectWorld : public World {
     const BundleKeys keys = keys_of(layout, "out", bid, clock->wall());
     if (!store->exists(keys.marker)) return std::nullopt;
     std::map<std::string, std::string> found;
+    for (const std::string& key : this->keys(keys.content + keys.separator))
+      found[key.substr(keys.content.size() + 1)] = slurp(*store, key);
     const Json marker = Json::parse(slurp(*store, keys.marker));
-    for (const Json& key : marker["uploaded_keys"])
-      found[key.get<std::string>().substr(keys.content.size() + 1)] = slurp(*store, key.get<std::string>());
+    auto uploaded = marker["uploaded_keys"].get<std::vector<std::string>>();
+    std::sort(uploaded.begin(), uploaded.end());
+    EXPECT_EQ(uploaded, this->keys(keys.content + keys.separator)) << "no bytes but those the marker names";
     return found;
   }
+  std::vector<std::string> everything() override { return keys(""); }
   std::vector<std::string> keys(std::string_view prefix) {
     std::vector<std::string> found;
     const auto listing = store->list(prefix);
     while (const auto object = listing->next()) found.push_back(object->key);
+    std::sort(found.begin(), found.end());
     return found;
   }
   std::vector<std::string> pending() override { return keys("out/_pending/"); }

@@ -1,10 +1,7 @@
 #include "penstock/bundles/unzip_bundles.h"
 
-#include <iostream>
-#include <random>
 #include <thread>
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "penstock/bundles/folder_bundles.h"
@@ -16,7 +13,6 @@
 #include "bundles/recording.h"
 #include "support/errors.h"
 #include "support/gzip.h"
-#include "support/random_bytes.h"
 #include "support/tar.h"
 #include "support/temporary_folder.h"
 #include "support/zip.h"
@@ -271,114 +267,6 @@ TEST(UnzipBundles, finishing_waits_for_what_is_being_looked_at) {
   adder.join();
   finisher.join();
   EXPECT_EQ(in.file("x"), "late");
-}
-
-struct Archive {
-  std::string url, bytes;
-};
-
-std::vector<Archive> archives() {
-  const std::string some = test::random_bytes(3000, 7),
-                    more = std::string(5000, 'x') + test::random_bytes(500, 8);
-  return {{"https://h/x.csv.gz", gzip(more + some)},
-          {"https://h/x.tar.gz", gzip(tar({{.name = "a", .body = some}, {.name = "b", .body = more}}))},
-          {"https://h/x.zip", zip({{.name = "a", .body = some},
-                                   {.name = "b", .body = more, .descriptor = test::Descriptor::signed_},
-                                   {.name = "c", .body = "stored\n", .deflated = false}})}};
-}
-
-// What of the archive is stored; "error" for nothing.
-std::map<std::string, std::string> stored_of(const Archive& archive, const std::string& bytes) {
-  Recording r;
-  const auto error = error_from([&] { add(*r.bundle, {.url = archive.url}, bytes); });
-  if (!error) return r.recorded().by_url();
-  EXPECT_TRUE(error->kind() == Kind::corrupt || error->kind() == Kind::refused) << error->what();
-  EXPECT_TRUE(r.recorded().stored.empty());
-  return {{"error", ""}};
-}
-
-TEST(UnzipBundles, an_archive_cut_anywhere_is_an_error_and_nothing_is_stored) {
-  for (const Archive& archive : archives()) {
-    for (std::size_t cut = 0; cut < archive.bytes.size(); cut += cut < 4096 ? 1 : 37)
-      EXPECT_TRUE(stored_of(archive, archive.bytes.substr(0, cut)).contains("error")) << archive.url << cut;
-  }
-}
-
-// A bit of the first bytes may make it something else, which is then stored as it is.
-TEST(UnzipBundles, a_flipped_bit_is_an_error_or_changes_no_content) {
-  const auto seed = std::random_device{}();
-  std::cout << "seed " << seed << '\n';
-  std::mt19937 random{seed};
-  std::size_t errors = 0;
-  constexpr int kFlips = 10'000;
-  const auto all = archives();
-  std::vector<std::map<std::string, std::string>> whole;
-  for (const Archive& archive : all) whole.push_back(stored_of(archive, archive.bytes));
-  for (int i = 0; i < kFlips; ++i) {
-    const std::size_t which = random() % all.size();
-    std::string bad = all[which].bytes;
-    const std::size_t bit = random() % (bad.size() * 8);
-    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
-    const auto stored = stored_of(all[which], bad);
-    errors += stored.contains("error") ? 1 : 0;
-    const bool as_it_is = bit < 4 * 8 && stored == std::map<std::string, std::string>{{all[which].url, bad}};
-    EXPECT_TRUE(stored.contains("error") || stored == whole[which] || as_it_is)
-        << all[which].url << " bit " << bit;
-  }
-  EXPECT_GT(errors, kFlips * 9 / 10);
-}
-
-// Each has a member "good" first, which must not stay.
-std::vector<std::string> hostile_archives() {
-  std::vector<std::string> all;
-  const auto zip_with = [&](const test::ZipMember& bad) {
-    all.push_back(zip({{.name = "good", .body = "x"}, bad, {.name = "z"}}));
-  };
-  const auto tar_with = [&](const test::TarMember& bad) {
-    all.push_back(tar({{.name = "good", .body = "x"}, bad}));
-    all.push_back(gzip(all.back()));
-  };
-  for (const char* name : {"../x", "/tmp/penstock-outside", "a/../../../x", "..\\x", "C:\\x"}) {
-    zip_with({.name = name, .body = "x"});
-    tar_with({.name = name, .body = "x"});
-  }
-  zip_with({.name = std::string{"a\0b", 3}});
-  zip_with({.name = ""});
-  zip_with({.name = std::string(1025, 'n')});
-  zip_with({.name = "good"});
-  zip_with({.name = "a", .listed_as = "../x"});
-  zip_with({.name = "a", .listed = 0});
-  zip_with({.name = "a", .listed = 1000});
-  zip_with({.name = "a", .body = "x", .crc32 = 1});
-  zip_with({.name = "a", .body = "x", .bytes = 0xfffffffe});
-  zip_with({.name = "a", .body = std::string(3'000'000, '\0')});
-  zip_with({.name = "link/", .body = "/etc", .attributes = 0120777u << 16});
-  for (const std::uint16_t flags : {1, 1 << 5, 1 << 6, 1 << 13}) zip_with({.name = "a", .flags = flags});
-  for (const std::uint16_t method : {1, 9, 12, 93, 99}) zip_with({.name = "a", .method = method});
-  tar_with({.name = "a", .body = "x", .size = "77777777777"});
-  tar_with({.name = "x", .body = test::pax("path", "../x"), .type = 'x'});
-  tar_with({.name = "x", .body = "../x", .type = 'L'});
-  tar_with({.name = "a", .type = 'S'});
-  all.push_back(gzip(std::string(3'000'000, '\0')));
-  all.push_back(zip({{.name = "good"}}) + zip({{.name = "evil"}}));
-  return all;
-}
-
-TEST(UnzipBundles, nothing_hostile_leaves_its_folder_or_its_limits) {
-  const auto hostile = hostile_archives();
-  EXPECT_GE(hostile.size(), 40u);
-  InFolder in;
-  UnzipBundles strict{in.storage, {.limits = {.ratio_from = 1'000'000}}};
-  BundleRef ref{.bid = "test-hostile"};
-  const auto bundle = strict.start(ref, {});
-  for (std::size_t number = 0; number < hostile.size(); ++number) {
-    const auto error =
-        error_from([&] { add(*bundle, {.url = fmt::format("https://h/{}", number)}, hostile[number]); });
-    ASSERT_TRUE(error) << number;
-    EXPECT_TRUE(error->kind() == Kind::refused || error->kind() == Kind::corrupt) << number;
-  }
-  EXPECT_EQ(bundle->finish({}).resources_failed, hostile.size());
-  for (const std::string& name : in.folder.names()) EXPECT_EQ(name.find("good"), name.npos) << name;
 }
 
 }  // namespace

@@ -44,14 +44,18 @@ bool killed_at(pid_t child, std::size_t stop) {
 
 }  // namespace
 
+bool kill_at_system_call(std::size_t stop, const std::function<void()>& work) {
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) run_traced(work);
+  return killed_at(child, stop);
+}
+
 std::size_t kill_at_every_system_call(const std::function<void()>& prepare, const std::function<void()>& work,
                                       const std::function<void(std::size_t)>& check) {
   for (std::size_t stop = 0; stop < kMostStops; ++stop) {
     prepare();
-    pid_t child = ::fork();
-    if (child < 0) throw std::runtime_error("fork failed");
-    if (child == 0) run_traced(work);
-    if (!killed_at(child, stop)) return stop;
+    if (!kill_at_system_call(stop, work)) return stop;
     check(stop);
   }
   throw std::runtime_error("the work makes more system calls than the sweep allows");

@@ -13,4 +13,7 @@ namespace penstock::test {
 std::size_t kill_at_every_system_call(const std::function<void()>& prepare, const std::function<void()>& work,
                                       const std::function<void(std::size_t)>& check);
 
+// One such run, killed at stop `stop`; false if it completed before that.
+bool kill_at_system_call(std::size_t stop, const std::function<void()>& work);
+
 }  // namespace penstock::test
