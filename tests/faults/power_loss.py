@@ -9,12 +9,13 @@ whoever survives it relies on nothing but fsync.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import random
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +145,40 @@ def points(trace: Trace) -> list[int]:
     return sorted({change.step for change in trace.changes} | sure)
 
 
-def build(trace: Trace, step: int, keep: float, into: Path, seed: int) -> None:
-    """What is left if the power goes after `step` and each change that was not sure survives by chance `keep`."""
+def left(trace: Trace, step: int, keep: float, seed: int) -> Tree:
+    """What is left if the power goes after `step` and each change that was not sure survives by chance `keep`, of
+    a write perhaps the beginning alone."""
     choice = random.Random(seed)
-    shutil.rmtree(into, ignore_errors=True)
-    into.mkdir(parents=True)
     tree: Tree = {}
     for change in trace.changes:
         if change.step > step:
             break
         sure = change.sure_at is not None and change.sure_at <= step
         if sure or choice.random() < keep:
-            _apply(tree, change, str(trace.folder))
+            _apply(tree, change if sure else _torn(change, choice), str(trace.folder))
+    return tree
+
+
+def _torn(change: Change, choice: random.Random) -> Change:
+    """The same, or of what is written only the beginning, every other time."""
+    if change.kind != "write" or choice.random() < 0.5:
+        return change
+    return replace(change, data=change.data[: choice.randrange(len(change.data) + 1)])
+
+
+def digest(tree: Tree) -> bytes:
+    """The same for the same names and bytes only."""
+    hashed = hashlib.sha256()
+    for name, node in sorted(tree.items()):
+        inner = digest(node) if isinstance(node, dict) else hashlib.sha256(node).digest()
+        hashed.update(b"%d %d %b" % (isinstance(node, dict), len(name.encode()), name.encode()) + inner)
+    return hashed.digest()
+
+
+def build(tree: Tree, into: Path) -> None:
+    """As files."""
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
     _write(tree, into)
 
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import penstock
-import pytest
 
 from faults.origin import FileOrigin
 
-FULL_SIZE = pytest.mark.skipif(
-    os.environ.get("PENSTOCK_TEST_FULL") != "1",
-    reason="takes minutes, and up to 16 GiB of memory and disk: set PENSTOCK_TEST_FULL=1",
-)
 
 
 def task(origin: FileOrigin, **fields: Any) -> penstock.files.FileTask:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 from byte_sink import byte_sink
+from faults.amounts import FULL
 
 ROOT = Path(__file__).resolve().parents[2]
-FULL = os.environ.get("PENSTOCK_TEST_FULL") == "1"
 STORE = """
 import asyncio, pathlib, resource, sys
 import penstock

@@ -17,6 +17,7 @@ from pathlib import Path
 import penstock
 import pytest
 from conftest import ROOT, S3Server, _new_bucket
+from faults.amounts import seed
 from local_origin import Origin, wait_until
 from penstock.bundles import BundleReader
 from queues import KEYS, SqsServer
@@ -76,9 +77,7 @@ def kill_somewhere(origin: Origin, environment: dict[str, str], chance: random.R
 
 
 def kill_and_run_again(origin: Origin, environment: dict[str, str]) -> None:
-    seed = int(os.environ.get("PENSTOCK_TEST_SEED") or random.randrange(2**32))
-    print(f"PENSTOCK_TEST_SEED={seed}")
-    chance = random.Random(seed)
+    chance = random.Random(seed())
     killed = sum(kill_somewhere(origin, environment, chance) for _ in range(KILLS))
     assert killed > 0
     last = start(origin, environment)

@@ -17,7 +17,7 @@ import penstock
 import pytest
 from faults import origin
 from faults.s3 import ScriptedS3, error, instead, late, listing, lost, undone_lost, without
-from faults.tasks import FULL_SIZE
+from faults.amounts import FULL_SIZE
 from faults.wire import Answer, Request
 
 MIB = 2**20

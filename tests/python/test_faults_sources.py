@@ -13,7 +13,8 @@ import penstock
 import pytest
 from faults import s3 as faults_s3
 from faults.origin import FileOrigin, both, chunked, cut, unframed, with_headers
-from faults.tasks import FULL_SIZE, process
+from faults.amounts import FULL_SIZE
+from faults.tasks import process
 from faults.wire import Answer
 
 MIB = 2**20

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import penstock
 import pytest
-from faults.tasks import FULL_SIZE
+from faults.amounts import FULL_SIZE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from penstock import aio
