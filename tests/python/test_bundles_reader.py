@@ -224,11 +224,15 @@ def test_a_marker_that_names_other_keys_is_found(layout: str, tmp_path: Path) ->
     only(kept.problems(), "names keys that the manifest has not")
 
 
+@pytest.mark.parametrize("layout", ["doc", "fetcher", "fetcher-legacy"])
+def test_in_three_layouts_nothing_stands_beside_a_resource(layout: str, tmp_path: Path) -> None:
+    assert Kept(layout, tmp_path).make()._place.sidecar("0.txt") is None
+
+
+@pytest.mark.parametrize("kept", ["folder", "manifest"], indirect=True)
 def test_what_stands_beside_a_resource_must_say_the_same(kept: Kept) -> None:
     beside = kept.make()._place.sidecar("0.txt")
-    if beside is None:
-        assert kept.kind in ("doc", "fetcher", "fetcher-legacy")
-        return
+    assert beside is not None
     kept.store.put(beside, kept.read(beside).replace(b"200", b"404"))
     only(kept.problems(), "does not say what the manifest does")
     kept.store.remove(beside)
