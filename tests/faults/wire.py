@@ -97,6 +97,7 @@ class Wire:
 
     def __init__(self, answer: Callable[[Request], Answer] | None = None) -> None:
         self._answer = answer
+        self._listener: socket.socket | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._open: set[socket.socket] = set()
@@ -105,9 +106,16 @@ class Wire:
         self.connections = 0
         self.bytes_out = 0
 
-    def __enter__(self) -> Wire:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    def take_port(self) -> None:
+        """Until it is entered, whoever connects to `url` is refused."""
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Wire:
+        if self._listener is None:
+            self.take_port()
+        self._listener.listen(256)
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
         return self

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from penstock.bundles import BID, BundleRef, FetcherRecipe
+import penstock
+from penstock import _core
+from penstock.bundles import BID, BundleReader, BundleRef, FetcherRecipe
 from penstock.bundles.storage import FileStorage, PipelineStorage
 
 KEYS = {"access_key_id": "testkey", "secret_access_key": "testsecret123"}
+
+
+def with_tests() -> dict[str, str]:
+    """The environment of a program that imports what the tests do."""
+    here = Path(__file__).parent
+    path = [str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -66,55 +76,90 @@ class Folder:
     def storage(self, **options: Any) -> FileStorage:
         return FileStorage(self.path, **options)
 
+    def reader(self) -> BundleReader:
+        return BundleReader(self.path)
+
     def visible(self, bid: str = "custom-one") -> dict[str, bytes] | None:
+        """All that lies in a completed bundle, but for its documents and what stands beside a resource."""
         folder = self.path / f"bundle_{bid}"
         if not (folder / "bundle.meta").exists():
             return None
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".meta"}
+        there = {path.name: path.read_bytes() for path in folder.iterdir()}
+        resources = {name for name in there if not name.endswith(".meta")}
+        expected = {"bundle.meta", "bundle.manifest.meta"} | {f"{name}.meta" for name in resources}
+        return {name: body for name, body in there.items() if name not in expected}
+
+    def problems(self, bid: str = "custom-one") -> list[str]:
+        """What a reader finds wrong with a completed bundle, strays included."""
+        return [str(problem) for problem in self.reader().open(bid).problems()]
 
     def manifest(self, bid: str = "custom-one") -> list[dict[str, Any]]:
         text = (self.path / f"bundle_{bid}" / "bundle.manifest.meta").read_text()
         return [json.loads(line) for line in text.splitlines()]
 
-    def unfinished(self) -> list[str]:
-        """Whatever a bundle that is over must not have left."""
+    def unfinished(self, *urls: str, bid: str = "custom-one") -> list[str]:
+        """Whatever a bundle that is over must not have left, of any URL."""
         own = self.path / ".penstock"
         left = [str(p) for p in own.glob("[0-9a-f]*/*") if p.name != "lock"]
         return left + [str(p) for p in self.path.glob("bundle_*") if not any(p.iterdir())]
 
+    def records(self) -> list[str]:
+        """Of those who were not told, where no store was given."""
+        return sorted(path.stem for path in (self.path / ".penstock/pending").rglob("*.json"))
+
 
 class S3:
-    """PipelineStorage on a real server, looked at by boto3."""
+    """PipelineStorage on a real server, looked at by boto3.
+
+    Attributes:
+        endpoint: Where storages find the server, which may be a relay; None: the server itself.
+    """
 
     kind = "s3"
 
     def __init__(self, bucket: Any, monkeypatch: Any) -> None:
         self.bucket = bucket
-        self.publisher = Publisher()
+        self.publisher: Any = Publisher()
+        self.endpoint: str | None = None
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["access_key_id"])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["secret_access_key"])
 
     def storage(self, **options: Any) -> PipelineStorage:
-        arguments = {"region": "us-east-1", "endpoint_url": self.bucket.server.url}
+        arguments = {"region": "us-east-1", "endpoint_url": self.endpoint or self.bucket.server.url}
         return PipelineStorage(self.bucket.name, self.publisher, "out", **arguments, **options)
 
+    def reader(self) -> BundleReader:
+        return BundleReader(penstock.S3Store(**self.bucket.options), prefix="out")
+
     def visible(self, bid: str = "custom-one") -> dict[str, bytes] | None:
+        """All that is stored below a completed bundle's resources, whether its marker names it or not."""
         root = f"out/bundles/{bid}/"
-        if root + "metadata.json" not in self.bucket.keys():  # noqa: SIM118
+        keys = self.bucket.keys(root)
+        if root + "metadata.json" not in keys:
             return None
-        marker = json.loads(self.bucket.body(root + "metadata.json"))
-        begin = len(root + "resources/")
-        return {key[begin:]: self.bucket.body(key) for key in marker["uploaded_keys"]}
+        begin = root + "resources/"
+        return {key[len(begin) :]: self.bucket.body(key) for key in keys if key.startswith(begin)}
+
+    def problems(self, bid: str = "custom-one") -> list[str]:
+        """What a reader finds wrong with a completed bundle, strays included."""
+        return [str(problem) for problem in self.reader().open(bid).problems()]
 
     def manifest(self, bid: str = "custom-one") -> list[dict[str, Any]]:
         text = self.bucket.body(f"out/bundles/{bid}/manifest.jsonl").decode()
         return [json.loads(line) for line in text.splitlines()]
 
-    def unfinished(self) -> list[str]:
-        judge = self.bucket.server.judge
-        uploads = judge.list_multipart_uploads(Bucket=self.bucket.name).get("Uploads", [])
-        claims = [key for key in self.bucket.keys() if key.endswith("_claim")]  # noqa: SIM118
-        return [upload["Key"] for upload in uploads] + claims
+    def unfinished(self, *urls: str, bid: str = "custom-one") -> list[str]:
+        """Whatever a bundle that is over must not have left: claims, and uploads of the URLs (MinIO lists those of
+        one key alone)."""
+        keys = self.bucket.keys(f"out/bundles/{bid}/")
+        asked = {_core.resource_key("doc", "out", bid, url) for url in urls} | {*keys, ""}
+        asked |= {f"out/bundles/{bid}/manifest.jsonl", f"out/bundles/{bid}/metadata.json"}
+        uploads = [upload for key in sorted(asked) for upload in self.bucket.open_uploads(key)]
+        return sorted(set(uploads)) + [key for key in keys if key.endswith("_claim")]
+
+    def records(self) -> list[str]:
+        """Of those who were not told, where no store was given."""
+        return sorted(key.rpartition("/")[2].removesuffix(".json") for key in self.bucket.keys("out/_pending/"))
 
 
 class ForeignStore:

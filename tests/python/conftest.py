@@ -7,6 +7,7 @@ those they are started here.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import os
 import signal
@@ -61,14 +62,19 @@ class S3Server:
     @property
     def judge(self) -> Any:
         """A boto3 client."""
-        return boto3.client(
-            "s3",
-            endpoint_url=self.url,
-            region_name=servers.REGION,
-            aws_access_key_id=servers.ACCESS_KEY,
-            aws_secret_access_key=servers.SECRET_KEY,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
-        )
+        return _judge(self.url)
+
+
+@functools.cache  # making one takes longer than most of what it is asked
+def _judge(url: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=servers.REGION,
+        aws_access_key_id=servers.ACCESS_KEY,
+        aws_secret_access_key=servers.SECRET_KEY,
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
+    )
 
 
 @dataclass(frozen=True)
@@ -91,9 +97,9 @@ class Bucket:
             digest.update(piece)
         return digest.hexdigest()
 
-    def keys(self) -> list[str]:
-        listed = self.server.judge.list_objects_v2(Bucket=self.name)
-        return [entry["Key"] for entry in listed.get("Contents", [])]
+    def keys(self, prefix: str = "") -> list[str]:
+        pages = self.server.judge.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def open_uploads(self, key: str) -> list[str]:
         """Ids of the unfinished uploads of `key` (MinIO lists them only for the exact key)."""
@@ -185,6 +191,12 @@ def place(
     if request.param == "file":
         return bundle_places.Folder(tmp_path / "out")
     return bundle_places.S3(_new_bucket(s3_servers[request.param]), monkeypatch)
+
+
+@pytest.fixture
+def s3_place(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> bundle_places.S3:
+    """A bucket for bundles on each of the real servers in turn."""
+    return bundle_places.S3(bucket, monkeypatch)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -21,20 +22,25 @@ class SqsServer:
     @property
     def judge(self) -> Any:
         """A boto3 client."""
-        return boto3.client(
-            "sqs",
-            endpoint_url=self.url,
-            region_name=servers.REGION,
-            aws_access_key_id=servers.ACCESS_KEY,
-            aws_secret_access_key=servers.SECRET_KEY,
-            config=Config(retries={"max_attempts": 0}),
-        )
+        return _judge(self.url)
 
     def make_queue(self, *, fifo: bool = False, **attributes: str) -> TestQueue:
         name = f"test-{uuid.uuid4().hex[:20]}{'.fifo' if fifo else ''}"
         more = {"FifoQueue": "true"} if fifo else {}
         made = self.judge.create_queue(QueueName=name, Attributes={**more, **attributes})
         return TestQueue(self, made["QueueUrl"])
+
+
+@functools.cache  # making one takes longer than most of what it is asked
+def _judge(url: str) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=url,
+        region_name=servers.REGION,
+        aws_access_key_id=servers.ACCESS_KEY,
+        aws_secret_access_key=servers.SECRET_KEY,
+        config=Config(retries={"max_attempts": 0}),
+    )
 
 
 @dataclass(frozen=True)

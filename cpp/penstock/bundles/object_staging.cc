@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxUrlBytes = 1024;
 constexpr std::chrono::seconds kWithdrawsWithin{30};
+constexpr std::size_t kMostWithdrawn = 16;
 constexpr const char* kJsonType = "application/json";
 // Manifest and marker grow with the bundle, what they need of memory does not: the smallest parts, one at a
 // time.
@@ -100,6 +101,10 @@ void ObjectStaging::note_upload(const Call& call) {
 }
 
 void ObjectStaging::put(const std::string& name, const Resource& resource, Source& body, const Call& call) {
+  {
+    const std::lock_guard lock{mutex_};
+    std::erase(withdrawn_, name);
+  }
   store::WriteOptions options{.length = body.remaining(),
                               .content_type = resource.content_type.value_or(""),
                               .metadata = metadata_of(resource),
@@ -122,8 +127,25 @@ void ObjectStaging::withdraw(const std::string& name) noexcept {
   if (!is_of_this_process()) return;
   const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
   try {
-    store_->remove(of_.keys.resource(name), {}, bounded);
-    if (!of_.keys.sidecars.empty()) store_->remove(of_.keys.sidecars + name + ".metadata.json", {}, bounded);
+    remove_resource(name, bounded);
+    const std::lock_guard lock{mutex_};
+    withdrawn_.push_back(name);
+    if (withdrawn_.size() > kMostWithdrawn) withdrawn_.pop_front();
+  } catch (const std::exception&) {
+  }
+}
+
+void ObjectStaging::remove_resource(const std::string& name, const Call& call) {
+  store_->remove(of_.keys.resource(name), {}, call);
+  if (!of_.keys.sidecars.empty()) store_->remove(of_.keys.sidecars + name + ".metadata.json", {}, call);
+}
+
+// A server may carry out a put whose connection was broken off after the removal that followed it. No put is
+// under way by now, so nothing that is wanted goes.
+void ObjectStaging::withdraw_again() {
+  const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
+  try {
+    for (const std::string& name : std::exchange(withdrawn_, {})) remove_resource(name, bounded);
   } catch (const std::exception&) {
   }
 }
@@ -136,6 +158,7 @@ store::WriteOptions ObjectStaging::document(const char* content_type, const Call
 }
 
 void ObjectStaging::seal(const Sealed& sealed, const Manifest& manifest, const Call& call) {
+  withdraw_again();
   manifest_ = &manifest;
   marker_text_ = marker_text(sealed, of_.keys.marker);
   disk::SpoolSource lines{manifest.spool()};

@@ -1,7 +1,9 @@
 // A bundle's objects, which nobody trusts until their marker is there. Internal to the room.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "penstock/base/turn.h"
@@ -43,6 +45,8 @@ class ObjectStaging : public Staging {
   bool is_of_this_process() const;  // a forked child leaves its parent's objects alone
   bool marker_is_ours(const Call& call);
   void note_upload(const Call& call);
+  void remove_resource(const std::string& name, const Call& call);
+  void withdraw_again();
   store::WriteOptions document(const char* content_type, const Call& call);  // which may be long
   void put_document(const std::string& key, std::string_view text, const Call& call);
 
@@ -55,6 +59,8 @@ class ObjectStaging : public Staging {
   base::Turns turns_;  // for the note
   bool noted_ = false;
   int pid_;
+  std::mutex mutex_;
+  std::deque<std::string> withdrawn_;  // guarded by mutex_: the newest names that are not put anew
 };
 
 }  // namespace penstock::bundles

@@ -48,7 +48,7 @@ class NativeBundle:
         """All of ``stream``, under a name made of ``url``; nothing of it if that fails."""
         resource = {"url": url, "content_type": content_type, "status_code": status_code}
         native = await self._started()
-        _, location, _, _ = await _streams.add(
+        _, location, _, _ = await _streams.add_or_nothing(
             native, resource, stream, self._storage_type, self._idle_timeout
         )
         self._stored(location)
