@@ -1,4 +1,4 @@
-"""How much a test does, and by what chance: PENSTOCK_TEST_FULL=1 has the full counts, PENSTOCK_TEST_SEED repeats a run."""
+"""How much a test does, and by what chance: PENSTOCK_TEST_FULL=1: all of it; PENSTOCK_TEST_SEED repeats a run."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ import penstock
 from faults.origin import FileOrigin
 
 
-
 def task(origin: FileOrigin, **fields: Any) -> penstock.files.FileTask:
     named = {"task_id": "t-1", "job_id": "j-1", "url": origin.file_url, "file_name": "file.bin", "key": "k"}
     return penstock.files.FileTask(**{**named, **fields})

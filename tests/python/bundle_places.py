@@ -159,7 +159,9 @@ class S3:
 
     def records(self) -> list[str]:
         """Of those who were not told, where no store was given."""
-        return sorted(key.rpartition("/")[2].removesuffix(".json") for key in self.bucket.keys("out/_pending/"))
+        return sorted(
+            key.rpartition("/")[2].removesuffix(".json") for key in self.bucket.keys("out/_pending/")
+        )
 
 
 class ForeignStore:

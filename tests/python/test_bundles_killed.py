@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import killed
-import pytest
 from bundle_places import S3, Folder, with_tests
 from faults.amounts import FULL, seed
 from faults.relay import Relay

@@ -67,7 +67,10 @@ def test_whatever_a_power_loss_leaves_is_whole_or_invisible(tmp_path):
             break
         step = points[number % len(points)]
         keep = (0.0, 1.0, 0.5)[number // len(points)] if number < 3 * len(points) else choice.random()
-        tree, acknowledged = power_loss.left(trace, step, keep, chosen + number), step >= trace.acknowledged_at
+        tree, acknowledged = (
+            power_loss.left(trace, step, keep, chosen + number),
+            step >= trace.acknowledged_at,
+        )
         state = power_loss.digest(tree), acknowledged
         if state in states:
             continue

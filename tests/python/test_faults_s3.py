@@ -16,8 +16,8 @@ from typing import Any
 import penstock
 import pytest
 from faults import origin
-from faults.s3 import ScriptedS3, error, instead, late, listing, lost, undone_lost, without
 from faults.amounts import FULL_SIZE
+from faults.s3 import ScriptedS3, error, instead, late, listing, lost, undone_lost, without
 from faults.wire import Answer, Request
 
 MIB = 2**20

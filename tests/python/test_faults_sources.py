@@ -12,8 +12,8 @@ from typing import Any
 import penstock
 import pytest
 from faults import s3 as faults_s3
-from faults.origin import FileOrigin, both, chunked, cut, unframed, with_headers
 from faults.amounts import FULL_SIZE
+from faults.origin import FileOrigin, both, chunked, cut, unframed, with_headers
 from faults.tasks import process
 from faults.wire import Answer
 
