@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bundle_places import Folder, Hooks, Run, recipe
 from penstock.bundles.kv_store import InMemoryKeyValueStore, RedisKeyValueStore, SqliteKeyValueStore
-from penstock.bundles.storage import FileStorage
+from penstock.bundles.storage import create_storage_stack
 from penstock.testing import DictKeyValueStore
 from test_bundles_storage import complete_one
 
@@ -30,21 +30,33 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Any]
     return lambda prefix: kept.setdefault(prefix, cls(key_prefix=prefix))
 
 
+STACKS: dict[str, dict[str, bool]] = {
+    "bare": {},
+    "unzip": {"unzip_resources": True},
+    "zip": {"bundle_resources": True},
+    "both": {"unzip_resources": True, "bundle_resources": True},
+}
+
+
 @pytest.mark.parametrize("prefix", ["", "app", "app:", "a*[p]"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_what_a_run_left_untold_the_next_one_tells(
-    make: Callable[[str], Any], prefix: str, tmp_path: Path
+    make: Callable[[str], Any], prefix: str, stack: str, tmp_path: Path
 ) -> None:
     place = Folder(tmp_path / "out")
 
+    def decorated(**options: Any) -> Any:
+        return create_storage_stack(place.storage(**options), **STACKS[stack])
+
     async def crashed() -> None:
-        storage: FileStorage = place.storage(kv_store=make(prefix), callback_errors="raise")
+        storage = decorated(kv_store=make(prefix), callback_errors="raise")
         for bid in BIDS:
             with pytest.raises(RuntimeError, match="not yet"):
                 await complete_one(storage, bid, recipe(Hooks(RuntimeError("not yet"))))
 
     async def next_run() -> list[str]:
         hooks, store = Hooks(), make(prefix)
-        await place.storage().on_run_start(Run(store), recipe(hooks))
+        await decorated().on_run_start(Run(store), recipe(hooks))
         assert await store.range_get("sqs_notifications:", "sqs_notifications;") == []
         return hooks.told
 
