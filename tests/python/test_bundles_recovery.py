@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from bundle_places import Folder, ForeignStore, Hooks, Run, chunks, recipe, ref
+from bundle_places import Folder, ForeignStore, Hooks, Run, chunks, recipe, ref, with_tests
 from faults.amounts import FULL, seed
 from penstock.bundles import BID
 from penstock.bundles.kv_store import RedisKeyValueStore
@@ -202,21 +201,54 @@ def test_a_killed_process_is_cleaned_up_after(tmp_path, moment):
         assert sorted(path.name for path in (folder / "incomplete_custom-one").iterdir()) == ["a", "a.meta"]
 
 
-def test_a_forked_child_neither_hangs_nor_harms_its_parents_bundle(tmp_path):
-    place = Folder(tmp_path / "out")
+FORKS = """
+    import asyncio, gc, os, sys
+    from bundle_places import Publisher, chunks, recipe, ref
+    from penstock.bundles.storage import FileStorage, PipelineStorage
 
-    async def run() -> None:
-        storage = place.storage()
+    kind, where, endpoint = sys.argv[1:4]
+    PIECE = b"parent" * 50_000
+
+    async def main():
+        if kind == "file":
+            storage = FileStorage(where)
+        else:
+            storage = PipelineStorage(where, Publisher(), "out", region="us-east-1", endpoint_url=endpoint)
         context = await storage.start_bundle(ref(), recipe())
-        await context.add_resource("https://h/a", None, 200, chunks(b"parent"))
-        child = os.fork()
-        if child == 0:
-            os._exit(0)
-        os.waitpid(child, 0)
+        forked = []
+
+        async def long():  # 30 MB: parts are under way when it forks
+            for number in range(100):
+                yield PIECE
+                if number == 70:
+                    if not (child := os.fork()):
+                        os._exit(in_the_child())
+                    forked.append(child)
+
+        def in_the_child():
+            nonlocal storage, context
+            storage = context = None
+            gc.collect()
+            return 7
+
+        await context.add_resource("https://h/a", None, 200, long())
+        _, status = os.waitpid(forked[0], 0)
+        assert os.waitstatus_to_exitcode(status) == 7
+        await context.add_resource("https://h/b", None, 200, chunks(b"after"))
         await context.complete({})
 
-    asyncio.run(run())
-    assert place.visible() == {"a": b"parent"}
+    asyncio.run(main())
+"""
+
+
+def test_a_child_forked_amid_an_add_neither_hangs_nor_harms_its_parents_bundle(place):
+    where = (place.path, "") if place.kind == "file" else (place.bucket.name, place.bucket.server.url)
+    program = [sys.executable, "-c", textwrap.dedent(FORKS), place.kind, *map(str, where)]
+    ended = subprocess.run(program, env=with_tests(), capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert {name: len(body) for name, body in place.visible().items()} == {"a": 30_000_000, "b": 5}
+    assert place.problems() == []
+    assert place.unfinished("https://h/a", "https://h/b") == []
 
 
 COUNT = 1000 if FULL else 100

@@ -431,7 +431,7 @@ def test_a_bundle_of_one_resource_is_written_piece_by_piece(place):
 
 
 def test_of_many_bundles_left_by_an_exception_none_is_visible(place):
-    count = 40
+    count = 1000 if FULL else 40
 
     async def run() -> None:
         storage = place.storage()
