@@ -10,6 +10,11 @@ drops them, which nobody can beat. A missing or short object, or one whose bytes
     late        how much later than asked a task of the same loop is run that sleeps 1 ms at a time
 
     python bench/bundles/run.py [--scenario NAME ...] [--server NAME ...] [--peer NAME ...] [--rounds 5] [--out FILE]
+                                [--check]
+
+--check names what is not as it must be, and exits with 1: on the sink penstock twice as fast as temp file and boto3,
+its growth within 64 MiB, and the loop late by at most 5 ms in 99 of 100 ticks. What its manifest says of hashes is
+compared in every round, with or without.
 """
 
 from __future__ import annotations
@@ -51,6 +56,9 @@ PEERS = Path(__file__).parent / "peers"
 FILES = BUILD / "bundles"
 TEMP_FILE = "tempfile-boto3"
 CHECKED = 20  # of many objects, so many are read back
+FASTER, GROWTH_MIB, LATE_MS = 2.0, 64, 5.0
+COMPARED = ("1x1GiB", "1000x64KiB", "gzip-2GiB")
+STREAMING = ("100-paced", "100-at-once")
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,36 @@ def check_taken(peer: str, scenario: Scenario, storage_key: object, origin: str)
         sys.exit(f"{peer}: its bundle was not published")
 
 
+def check_manifest(scenario: Scenario, told: dict[str, object], expected: list[str]) -> None:
+    """What penstock's receipt says of its manifest is that of one with the origin's hashes, in the order it said."""
+    sha256 = hashlib.sha256()
+    stored: list[str] = told["stored"]  # type: ignore[assignment]
+    for url in stored:
+        sha256.update(manifest_line(scenario, url, expected))
+    if len(stored) != scenario.count or sha256.hexdigest() != told["manifest_sha256"]:
+        sys.exit("penstock: its manifest has not the hashes of what the origin gave")
+
+
+def manifest_line(scenario: Scenario, url: str, expected: list[str]) -> bytes:
+    """``docs/formats/bundles.md``."""
+    line: dict[str, object] = {
+        "url": url, "content_type": "application/octet-stream", "status_code": 200, "size": scenario.size
+    }  # fmt: skip
+    if scenario.kind == "gzip":
+        line |= {"url": url.removesuffix(".gz"), "content_type": "text/csv"}
+        line |= {
+            "name": "files_table.csv",
+            "sha256": expected[0],
+            "derived_from": {"url": url, "codec": "gzip"},
+        }
+    else:
+        number = int(url.partition("?")[0].rpartition("/")[2])
+        line |= {"name": scenario.names()[number], "sha256": expected[number]}
+    ordered = ("name", "url", "content_type", "status_code", "size", "sha256", "derived_from")
+    text = json.dumps({name: line[name] for name in ordered if name in line}, separators=(",", ":"))
+    return text.encode() + b"\n"
+
+
 def check_stored(
     peer: str, scenario: Scenario, storage_key: object, expected: list[str], endpoint: str
 ) -> None:
@@ -164,9 +202,11 @@ def bench(
         FILES.mkdir(parents=True, exist_ok=True)
         gzipped.write(scenario.size >> 20, FILES / "table.csv.gz")
     with sink(FILES) as origin:
-        expected = origin_digests(scenario, origin) if endpoint else []
+        expected = origin_digests(scenario, origin)
         for number, peer in rounds(peers, count):
             run, told = measure(peer, scenario, origin, endpoint or origin)
+            if peer == "penstock":
+                check_manifest(scenario, told, expected)
             if peer != "source" and endpoint is None:
                 check_taken(peer, scenario, told["storage_key"], origin)
             elif peer != "source" and endpoint:
@@ -180,6 +220,29 @@ def bench(
                   f"growth {told['growth']:.0f} MiB", file=sys.stderr)  # fmt: skip
     return {"scenario": name, "size": scenario.size, "count": scenario.count, "server": server, "rounds": count,
             "peers": {peer: summary(runs[peer]) | told_of(said[peer]) for peer in peers}}  # fmt: skip
+
+
+def missed(result: dict[str, object]) -> list[str]:
+    """What is not as --check wants it. Speed is compared on the sink alone: elsewhere the server's is measured."""
+    peers: dict[str, dict[str, float]] = result["peers"]  # type: ignore[assignment]
+    name, ours, rival = (
+        f"{result['scenario']} into {result['server']}",
+        peers["penstock"],
+        peers.get(TEMP_FILE),
+    )
+    found = []
+    if result["scenario"] in COMPARED and result["server"] == "sink":
+        if rival is None:
+            found.append(f"{name}: {TEMP_FILE} did not run, so there is nothing to be faster than")
+        elif rival["wall"] < FASTER * ours["wall"]:
+            found.append(f"{name}: {rival['wall'] / ours['wall']:.2f}x as fast, {FASTER:g}x is wanted")
+    if result["scenario"] in COMPARED and ours["growth"] > GROWTH_MIB:
+        found.append(f"{name}: grew by {ours['growth']:.0f} MiB, over {GROWTH_MIB}")
+    if result["scenario"] in STREAMING:
+        late: dict[str, float] = ours["late_ms"]  # type: ignore[assignment]
+        if late["p99"] > LATE_MS:
+            found.append(f"{name}: the loop was late by {late['p99']:.2f} ms at p99, over {LATE_MS:g}")
+    return found
 
 
 def told_of(said: list[dict[str, object]]) -> dict[str, object]:
@@ -223,7 +286,10 @@ def main() -> None:
         "--scale", type=float, default=1.0, help="of the sizes, or of the number of small resources"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/bundles.json")
+    parser.add_argument("--check", action="store_true", help="exit with 1, and say why, if a figure is amiss")
     options = parser.parse_args()
+    if options.check and ("penstock" not in options.peer or options.scale != 1.0):
+        parser.error("--check is of penstock, at full size")
     results = []
     options.out.parent.mkdir(parents=True, exist_ok=True)
     for server in options.server:
@@ -234,6 +300,10 @@ def main() -> None:
             told = {"machine": machine(), "scale": options.scale, "results": results}
             options.out.write_text(json.dumps(told, indent=1) + "\n")
     print(f"\nwritten: {options.out}")
+    if options.check:
+        amiss = [what for result in results for what in missed(result)]
+        print("\n".join(f"missed: {what}" for what in amiss) or "all figures are as they must be")
+        sys.exit(1 if amiss else 0)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,9 @@ def memory_mib(field: str) -> float:
     return int(status.partition(field + ":")[2].split()[0]) / 1024
 
 
-async def _measured(job: Job, bundle: Callable[[Job], Awaitable[str]]) -> dict[str, object]:
+async def _measured(
+    job: Job, bundle: Callable[[Job], Awaitable[str]], more: dict[str, object]
+) -> dict[str, object]:
     ticker = Ticker()
     ticking = asyncio.create_task(ticker.run()) if job.concurrency == job.count > 1 else None
     begin = memory_mib("VmRSS")
@@ -98,11 +100,12 @@ async def _measured(job: Job, bundle: Callable[[Job], Awaitable[str]]) -> dict[s
     growth = memory_mib("VmHWM") - begin
     if ticking:
         ticking.cancel()
-    return {"storage_key": storage_key, "growth": growth, "late_ms": ticker.summary() if ticking else None}
+    late = ticker.summary() if ticking else None
+    return {"storage_key": storage_key, "growth": growth, "late_ms": late, **more}
 
 
-def main(bundle: Callable[[Job], Awaitable[str]]) -> None:
-    """Run ``bundle``, which returns what stands before "/" and a resource's name in its key."""
+def main(bundle: Callable[[Job], Awaitable[str]], more: dict[str, object] | None = None) -> None:
+    """Run ``bundle``, which returns what stands before "/" and a resource's name in its key; it says ``more``."""
     origin, endpoint, bucket, *numbers, kind = sys.argv[1:]
     job = Job(origin, endpoint, bucket, *map(int, numbers), kind)
-    print(json.dumps(asyncio.run(_measured(job, bundle))))
+    print(json.dumps(asyncio.run(_measured(job, bundle, more if more is not None else {}))))

@@ -33,6 +33,10 @@ def storage_of(job: Job) -> Any:
     return storage
 
 
+stored: list[str] = []  # URLs, in the order of the manifest
+said: dict[str, object] = {"stored": stored}
+
+
 async def bundle(job: Job) -> str:
     storage = storage_of(job)
     inflates = job.gzipped and isinstance(storage, storages.PipelineStorage)
@@ -46,10 +50,13 @@ async def bundle(job: Job) -> str:
         else:
             kind = "application/gzip" if job.gzipped else "application/octet-stream"
             await context.add_resource(url, kind, 200, stream(url))
+        stored.append(url)
 
     await job.each(store)
     await context.complete({"source": "bench"})
+    assert ref.receipt is not None
+    said["manifest_sha256"] = ref.receipt.manifest_sha256
     return str(ref.storage_key)
 
 
-main(bundle)
+main(bundle, said)
