@@ -216,6 +216,18 @@ def test_sweep_moves_aside_what_a_dead_process_left(tmp_path: Path) -> None:
     assert entry["state"] == "quarantined"
 
 
+def test_sweep_of_a_bucket_removes_nothing_that_is_not_a_day_old(s3_place: Any) -> None:
+    typed = Typed(s3_place)
+    typed.make("custom-done")
+    bundle = typed.storage.start(BundleRef("u", 1, BID("custom-left")))
+    bundle.add("https://h/a", b"x")
+    bundle.abort("left")
+    before = s3_place.bucket.keys()
+    assert typed.run("sweep", "--delete")[:2] == (0, "swept 0\n")
+    assert json.loads(typed.run("sweep", "--json")[1]) == {"swept": 0}
+    assert s3_place.bucket.keys() == before
+
+
 def not_told(place: Any) -> None:
     """A bundle that is published, and its record kept since telling failed."""
 
