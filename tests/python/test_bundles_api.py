@@ -109,6 +109,41 @@ SIGNATURES = [
     ("storage", "BundleResourcesDecorator", "(base_storage, *, spool_dir=None)"),
     ("storage", "tee", "(stream, n, *, buffer_bytes=1048576, stall_timeout=300)"),
     ("storage.decorators.unzip_resource", "UnzipResourceBundleStorageContext", "(base_context, decorator)"),
+    (
+        "kv_store",
+        "BaseKeyValueStore",
+        "(serializer='json', default_ttl=None, key_prefix='', *, allow_pickle=None)",
+    ),
+    (
+        "kv_store",
+        "InMemoryKeyValueStore",
+        "(serializer='json', default_ttl=None, key_prefix='', *, max_bytes='256MiB', clock=None, "
+        "allow_pickle=None)",
+    ),
+    (
+        "kv_store",
+        "RedisKeyValueStore",
+        "(host='localhost', port=6379, db=0, password=None, ssl=False, timeout=10.0, max_connections=10, "
+        "serializer='json', default_ttl=None, key_prefix='', *, ca_bundle='', allow_pickle=None)",
+    ),
+    (
+        "kv_store",
+        "SqliteKeyValueStore",
+        "(path, serializer='json', default_ttl=None, key_prefix='', *, busy_timeout=10.0, clock=None, "
+        "allow_pickle=None)",
+    ),
+    ("kv_store", "create_store", "(store_type='redis', **options)"),
+    (
+        "kv_store",
+        "create_kv_store",
+        "(store_type=None, config_id=None, serializer=None, default_ttl=None, redis_host=None, "
+        "redis_port=None, redis_db=None, redis_password=None, redis_key_prefix=None, *, sqlite_path=None)",
+    ),
+    (
+        "storage",
+        "UnzipResourceDecorator",
+        "(base_storage, *, keep_zip=None, ignore_trailing=False, limits=None)",
+    ),
     ("kv_store", "InMemoryKeyValueStore.put", "async (self, key, value, ttl=None, prefix=None)"),
     ("kv_store", "InMemoryKeyValueStore.get", "async (self, key, default=None, prefix=None)"),
     ("kv_store", "InMemoryKeyValueStore.delete", "async (self, key, prefix=None)"),
