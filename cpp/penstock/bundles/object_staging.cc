@@ -3,6 +3,7 @@
 #include <functional>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr std::size_t kMaxUrlBytes = 1024;
 constexpr std::chrono::seconds kWithdrawsWithin{30};
-constexpr std::size_t kMostWithdrawn = 16;
+constexpr std::size_t kMostWithdrawn = 10'000;
 constexpr const char* kJsonType = "application/json";
 // Manifest and marker grow with the bundle, what they need of memory does not: the smallest parts, one at a
 // time.
@@ -127,7 +128,8 @@ void ObjectStaging::withdraw(const std::string& name) noexcept {
   if (!is_of_this_process()) return;
   const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
   try {
-    remove_resource(name, bounded);
+    store_->remove(of_.keys.resource(name), {}, bounded);
+    if (!of_.keys.sidecars.empty()) store_->remove(of_.keys.sidecars + name + ".metadata.json", {}, bounded);
     const std::lock_guard lock{mutex_};
     withdrawn_.push_back(name);
     if (withdrawn_.size() > kMostWithdrawn) withdrawn_.pop_front();
@@ -135,17 +137,14 @@ void ObjectStaging::withdraw(const std::string& name) noexcept {
   }
 }
 
-void ObjectStaging::remove_resource(const std::string& name, const Call& call) {
-  store_->remove(of_.keys.resource(name), {}, call);
-  if (!of_.keys.sidecars.empty()) store_->remove(of_.keys.sidecars + name + ".metadata.json", {}, call);
-}
-
 // A server may carry out a put whose connection was broken off after the removal that followed it. No put is
 // under way by now, so nothing that is wanted goes.
 void ObjectStaging::withdraw_again() {
-  const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
+  if (withdrawn_.empty()) return;
   try {
-    for (const std::string& name : std::exchange(withdrawn_, {})) remove_resource(name, bounded);
+    std::vector<std::string> keys;
+    for (const std::string& name : std::exchange(withdrawn_, {})) keys.push_back(of_.keys.resource(name));
+    store_->remove_many(keys, {.deadline = Deadline::after(kWithdrawsWithin)});
   } catch (const std::exception&) {
   }
 }

@@ -45,7 +45,6 @@ class ObjectStaging : public Staging {
   bool is_of_this_process() const;  // a forked child leaves its parent's objects alone
   bool marker_is_ours(const Call& call);
   void note_upload(const Call& call);
-  void remove_resource(const std::string& name, const Call& call);
   void withdraw_again();
   store::WriteOptions document(const char* content_type, const Call& call);  // which may be long
   void put_document(const std::string& key, std::string_view text, const Call& call);
@@ -60,7 +59,7 @@ class ObjectStaging : public Staging {
   bool noted_ = false;
   int pid_;
   std::mutex mutex_;
-  std::deque<std::string> withdrawn_;  // guarded by mutex_: the newest names that are not put anew
+  std::deque<std::string> withdrawn_;  // guarded by mutex_: the newest 10,000 names that are not put anew
 };
 
 }  // namespace penstock::bundles

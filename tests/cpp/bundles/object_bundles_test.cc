@@ -47,6 +47,45 @@ class Doubtful : public store::MemoryStore {
   Names aborted;
 };
 
+// A store whose puts of one key are broken off, and carried out after the removal that follows.
+class Late : public store::MemoryStore {
+ public:
+  using MemoryStore::put;
+  Receipt put(std::string_view key, Source& source, const store::WriteOptions& options,
+              const Call& call) override {
+    if (!breaks || !key.ends_with("/a")) return MemoryStore::put(key, source, options, call);
+    arrives = true;
+    throw Error{Kind::cancelled, "the call was stopped"};
+  }
+  void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
+    MemoryStore::remove(key, options, call);
+    if (!std::exchange(arrives, false)) return;
+    MemorySource late{as_bytes("late")};
+    MemoryStore::put(key, late, {}, call);
+  }
+  bool breaks = true, arrives = false;
+};
+
+TEST(ObjectBundles, a_put_that_is_carried_out_after_its_removal_is_removed_before_the_manifest) {
+  for (const bool again : {false, true}) {
+    const auto store = std::make_shared<Late>();
+    ObjectBundles storage{store};
+    BundleRef ref = reference(kMade);
+    const auto bundle = storage.start(ref, {});
+    const std::string key = "bundles/" + kMade + "/resources/a";
+    const auto add = [&] {
+      MemorySource body{as_bytes("wanted")};
+      bundle->add({.url = "https://h/a"}, body);
+    };
+    EXPECT_EQ(error_of(add).kind(), Kind::cancelled);
+    EXPECT_TRUE(store->exists(key));
+    store->breaks = false;
+    if (again) add();
+    bundle->finish(Json::object());
+    EXPECT_EQ(store->exists(key), again);
+  }
+}
+
 TEST(ObjectBundles, have_the_keys_of_the_layout) {
   const std::string d = "p/data/year=2025/month=09/day=06/22-00-20-d8577b7e/";
   struct Row {
