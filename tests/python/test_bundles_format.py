@@ -39,6 +39,7 @@ def filled(bundle: Any) -> Any:
 def as_on_the_page(text: str) -> str:
     """What differs each time, as the page has it."""
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", AT, text)
+    text = re.sub(r'(?<="token":")[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=")', "{random UUID}", text)
     text = re.sub(r'(?<="owner":")[^"]+/pid:\[\d+\]/\d+/\d+', OWNER, text)
     return re.sub(r'(?<="token":")[0-9a-f]{32}(?=")', "{32 hex digits}", text)
 

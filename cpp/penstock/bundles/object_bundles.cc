@@ -37,13 +37,14 @@ struct Seen {
   std::optional<WallTime> youngest{};
 };
 
-void remove_all(store::ObjectStore& store, const std::string& prefix, const Call& call) {
+void remove_all(store::ObjectStore& store, const std::string& prefix, const std::string& but,
+                const Call& call) {
   std::vector<std::string> keys;
   const auto listing = store.list(prefix, {}, call);
   for (auto object = listing->next();; object = listing->next()) {
-    if (object) keys.push_back(object->key);
+    if (object && object->key != but) keys.push_back(object->key);
     if (keys.size() < kRemoveAtOnce && object) continue;
-    const store::RemoveReport report = store.remove_many(keys, call);
+    const store::RemoveReport report = store.remove_many(keys, call);  // of none: no request
     if (!report.errors.empty()) throw report.errors.begin()->second;
     keys.clear();
     if (!object) return;
@@ -61,7 +62,7 @@ std::unique_ptr<Bundle> ObjectBundles::start(BundleRef& ref, const Recipe& recip
 
 std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const Recipe& recipe,
                                                           const Call& call) {
-  open_.make_way(ref.bid);
+  const bool again = open_.make_way(ref.bid);
   const WallTime now = services_->clock->wall();
   const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
   const bool custom = options_.claims && is_custom(ref.bid);
@@ -72,6 +73,9 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
       ObjectStaging::Of{
           .ref = ref, .recipe_id = recipe.id, .layout = options_.layout, .keys = keys, .claimed = custom});
   try {
+    // What an earlier try under this id has left there would be no part of this bundle.
+    if ((custom || again) && options_.layout != KeyLayout::fetcher)
+      remove_all(*store_, keys.root, custom ? keys.claim : std::string{}, call);
     if (!keys.discovered.empty()) {
       const std::string text = discovered_text(ref, timestamp(now));
       store_->put(keys.discovered, as_bytes(text), {.content_type = "application/json"}, call);
@@ -156,7 +160,7 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
     if (seen.marked && seen.claimed) store_->remove(seen.bundle.claim, {}, call);  // of who was killed then
     if (seen.marked || !seen.youngest || *seen.youngest > old) return;
     if (store_->exists(seen.bundle.marker, call)) return;  // published since it was listed
-    remove_all(*store_, seen.bundle.root, call);
+    remove_all(*store_, seen.bundle.root, {}, call);
     ++swept;
   };
   const auto listing = store_->list(bundles_prefix(options_.layout, options_.prefix), {}, call);
