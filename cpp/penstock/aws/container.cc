@@ -58,7 +58,10 @@ class Container : public CredentialProvider {
     const auto client =
         KeyClient::metadata(source, parts_.web, parts_.container,
                             url.host == "localhost" ? loopback() : http::AddressPolicy::unguarded());
-    return keys_in(parse_answer(client.ask(std::move(request), call).body, source), {}, source);
+    const auto answer = client.ask(std::move(request), call);
+    auto keys = keys_in(parse_answer(answer.body, source), {}, source);
+    if (keys.expires) keys.expires = answer.ours(*keys.expires);
+    return keys;
   }
 
  private:
