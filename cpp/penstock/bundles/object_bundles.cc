@@ -62,20 +62,22 @@ std::unique_ptr<Bundle> ObjectBundles::start(BundleRef& ref, const Recipe& recip
 
 std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const Recipe& recipe,
                                                           const Call& call) {
-  const bool again = open_.make_way(ref.bid);
+  open_.make_way(ref.bid);
   const WallTime now = services_->clock->wall();
   const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
-  const bool custom = options_.claims && is_custom(ref.bid);
-  if (custom) Claim{*store_, ref.bid, keys, now, options_.sweep_after}.take(call);
+  std::optional<Claim> claim;
+  if (options_.claims && is_custom(ref.bid))
+    claim.emplace(*store_, ref.bid, keys, now, options_.sweep_after).take(call);
+  const bool undisputed = claim && claim->is_undisputed();
   if (!ref.storage_key) ref.storage_key = keys.content;
-  const auto staging = std::make_shared<ObjectStaging>(
-      store_, options_.uploads,
-      ObjectStaging::Of{
-          .ref = ref, .recipe_id = recipe.id, .layout = options_.layout, .keys = keys, .claimed = custom});
+  const auto staging = std::make_shared<ObjectStaging>(store_, options_.uploads,
+                                                       ObjectStaging::Of{.ref = ref,
+                                                                         .recipe_id = recipe.id,
+                                                                         .layout = options_.layout,
+                                                                         .keys = keys,
+                                                                         .claim = std::move(claim)});
   try {
-    // What an earlier try under this id has left there would be no part of this bundle.
-    if ((custom || again) && options_.layout != KeyLayout::fetcher)
-      remove_all(*store_, keys.root, custom ? keys.claim : std::string{}, call);
+    if (undisputed) remove_earlier_try(keys, call);
     if (!keys.discovered.empty()) {
       const std::string text = discovered_text(ref, timestamp(now));
       store_->put(keys.discovered, as_bytes(text), {.content_type = "application/json"}, call);
@@ -89,11 +91,22 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   }
 }
 
+// What it has left would be no part of this bundle. Where a list or removal is not allowed it stays: no
+// manifest names it.
+void ObjectBundles::remove_earlier_try(const BundleKeys& keys, const Call& call) {
+  if (options_.layout == KeyLayout::fetcher) return;  // where others' objects may begin so too
+  try {
+    remove_all(*store_, keys.root, keys.claim, call);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::denied) throw;
+    say(*services_, LogLevel::info, "what an earlier try has left stays: " + error.message());
+  }
+}
+
 Found ObjectBundles::look(const Marker& marker, const Call& call) {
   const auto there = store_->find(marker.key, call);
   if (!there) return Found::nothing;
-  const auto token = there->metadata.find(std::string{kMarkerToken});
-  return token != there->metadata.end() && token->second == marker.token ? Found::ours : Found::anothers;
+  return is_marker_of(marker.token, *there) ? Found::ours : Found::anothers;
 }
 
 std::uint64_t ObjectBundles::abort_orphans(const Recipe& recipe, const Call& call) {

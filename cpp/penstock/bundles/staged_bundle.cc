@@ -254,14 +254,14 @@ void StagedBundle::log(LogLevel level, const std::string& line) const {
   say(*services_, level, fmt::format("bundle {}: {}", ref_.bid, line));
 }
 
-bool OpenBundles::make_way(const std::string& bid) {
+void OpenBundles::make_way(const std::string& bid) {
   std::shared_ptr<Lifecycle> there;
   {
     const std::lock_guard lock{mutex_};
     std::erase_if(by_bid_, [](const auto& entry) { return entry.second.expired(); });
     if (const auto found = by_bid_.find(bid); found != by_bid_.end()) there = found->second.lock();
   }
-  if (!there || there->make_way()) return there != nullptr;
+  if (!there || there->make_way()) return;
   throw there->committed() ? already_completed(bid) : already_open(bid);
 }
 

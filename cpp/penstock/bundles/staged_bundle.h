@@ -85,8 +85,8 @@ class StagedBundle : public Bundle {
 // The bundles of a storage that are under way, by BID.
 class OpenBundles {
  public:
-  // Whether one was there under this BID and gave way; throws Error(conflict) if it does not.
-  bool make_way(const std::string& bid);
+  // Throws Error(conflict) unless what is there under this BID gives way.
+  void make_way(const std::string& bid);
   void enter(const std::string& bid, const std::shared_ptr<Lifecycle>& lifecycle);
 
  private:
