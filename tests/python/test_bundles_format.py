@@ -84,7 +84,9 @@ def test_the_bucket(store: penstock.MemoryStore) -> None:
     assert [found.key for found in store.list()] == keys
     assert text_of(store, keys[0]) == MANIFEST
     assert as_on_the_page(text_of(store, keys[1])) == MARKER.removesuffix("\n")
-    assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", store.head(keys[1]).metadata["penstock-bundle"])
+    assert re.fullmatch(
+        "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", store.head(keys[1]).metadata["penstock-bundle"]
+    )
     assert store.head(resources[0]).metadata == {
         "url": "https://api.example.com/v1/siren?page=1",
         "status_code": "200",
