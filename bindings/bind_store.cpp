@@ -33,8 +33,8 @@ py::object to_python(Opened opened) {
 // Pages of a listing; an error after some entries waits for the next page.
 class ListingHandle {
  public:
-  ListingHandle(std::unique_ptr<store::Listing> listing, CallPointer call)
-      : listing_(std::move(listing)), call_(std::move(call)) {}
+  ListingHandle(StorePointer store, std::unique_ptr<store::Listing> listing, CallPointer call)
+      : store_(std::move(store)), listing_(std::move(listing)), call_(std::move(call)) {}
   const CallPointer& call() const { return call_; }
   std::vector<store::ObjectMeta> page(std::size_t most) {
     Exclusive use{busy_};
@@ -54,6 +54,7 @@ class ListingHandle {
   }
 
  private:
+  StorePointer store_;  // which a listing may borrow
   std::unique_ptr<store::Listing> listing_;
   CallPointer call_;
   std::exception_ptr failed_;
@@ -103,14 +104,21 @@ py::object open_writer(const StoreHandle& self, const std::string& key, const py
                  });
 }
 
-// copy or move
-template <Receipt (store::ObjectStore::*verb)(std::string_view, std::string_view, const store::WriteOptions&,
-                                              const Call&)>
-py::object transfer(const StoreHandle& self, const std::string& from, const std::string& to,
-                    const py::dict& options, const CallPointer& state, const py::object& loop) {
+// `source`: the store to copy out of.
+py::object copy(const StoreHandle& self, const std::string& from, const std::string& to,
+                const StoreHandle& source, const py::dict& options, const CallPointer& state,
+                const py::object& loop) {
+  return perform(
+      state, loop,
+      [store = self.store, from, to, source = source.store, options = write_options(options)](
+          const Call& call) { return store->copy_from(*source, from, to, options, call); });
+}
+
+py::object move(const StoreHandle& self, const std::string& from, const std::string& to,
+                const py::dict& options, const CallPointer& state, const py::object& loop) {
   return perform(state, loop,
                  [store = self.store, from, to, options = write_options(options)](const Call& call) {
-                   return (store.get()->*verb)(from, to, options, call);
+                   return store->move(from, to, options, call);
                  });
 }
 
@@ -142,10 +150,21 @@ void bind_store(py::module_& core) {
           [](const StoreHandle& self, const std::string& prefix, const std::string& start_after,
              const CallPointer& state, const py::object& loop_) {
             return perform(state, loop_, [store = self.store, prefix, start_after, state](const Call& c) {
-              return std::make_shared<ListingHandle>(store->list(prefix, {start_after}, c), state);
+              return std::make_shared<ListingHandle>(store, store->list(prefix, {start_after}, c), state);
             });
           },
           py::arg("prefix"), py::arg("start_after"), call, loop)
+      .def(
+          "list_with_delimiter",
+          [](const StoreHandle& self, const std::string& prefix, const std::string& delimiter,
+             const std::string& start_after, const CallPointer& state, const py::object& loop_) {
+            return perform(state, loop_,
+                           [store = self.store, prefix, delimiter, start_after, state](const Call& c) {
+                             auto listing = store->list_with_delimiter(prefix, delimiter, {start_after}, c);
+                             return std::make_shared<ListingHandle>(store, std::move(listing), state);
+                           });
+          },
+          py::arg("prefix"), py::arg("delimiter"), py::arg("start_after"), call, loop)
       .def(
           "remove",
           [](const StoreHandle& self, const std::string& key, const std::string& if_match,
@@ -164,10 +183,9 @@ void bind_store(py::module_& core) {
             });
           },
           py::arg("keys"), call, loop)
-      .def("copy", &transfer<&store::ObjectStore::copy>, py::arg("from_key"), py::arg("to_key"),
-           py::arg("options"), call, loop)
-      .def("move", &transfer<&store::ObjectStore::move>, py::arg("from_key"), py::arg("to_key"),
-           py::arg("options"), call, loop)
+      .def("copy", &copy, py::arg("from_key"), py::arg("to_key"), py::arg("source"), py::arg("options"), call,
+           loop)
+      .def("move", &move, py::arg("from_key"), py::arg("to_key"), py::arg("options"), call, loop)
       .def(
           "with_bucket",
           [](const StoreHandle& self, const std::string& bucket) {

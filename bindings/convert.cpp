@@ -87,7 +87,8 @@ py::object to_python(const store::ObjectMeta& m) {
       py::arg("content_type") = text(m.content_type), py::arg("content_encoding") = text(m.content_encoding),
       py::arg("content_disposition") = text(m.content_disposition),
       py::arg("cache_control") = text(m.cache_control), py::arg("storage_class") = text(m.storage_class),
-      py::arg("metadata") = texts(m.metadata), py::arg("digests") = texts(m.digests));
+      py::arg("metadata") = texts(m.metadata), py::arg("digests") = texts(m.digests),
+      py::arg("is_prefix") = m.is_prefix);
 }
 
 py::object to_python(const store::RemoveReport& report) {
@@ -163,6 +164,8 @@ store::WriteOptions write_options(const py::dict& options) {
   take(options, "part_bytes", out.part_bytes);
   take(options, "max_parts_in_flight", out.max_parts_in_flight);
   take(options, "token", out.token);
+  take(options, "from_version", out.from_version);
+  take(options, "from_if_match", out.from_if_match);
   return out;
 }
 

@@ -162,6 +162,14 @@ class Store:
     @overload
     def list(self, prefix: str, start_after: str, call: Call, loop: AbstractEventLoop) -> Future[Listing]: ...
     @overload
+    def list_with_delimiter(
+        self, prefix: str, delimiter: str, start_after: str, call: Call, loop: None = None
+    ) -> Listing: ...
+    @overload
+    def list_with_delimiter(
+        self, prefix: str, delimiter: str, start_after: str, call: Call, loop: AbstractEventLoop
+    ) -> Future[Listing]: ...
+    @overload
     def remove(self, key: str, if_match: str, call: Call, loop: None = None) -> None: ...
     @overload
     def remove(self, key: str, if_match: str, call: Call, loop: AbstractEventLoop) -> Future[None]: ...
@@ -173,11 +181,17 @@ class Store:
     ) -> Future[RemoveReport]: ...
     @overload
     def copy(
-        self, from_key: str, to_key: str, options: _Options, call: Call, loop: None = None
+        self, from_key: str, to_key: str, source: Store, options: _Options, call: Call, loop: None = None
     ) -> Receipt: ...
     @overload
     def copy(
-        self, from_key: str, to_key: str, options: _Options, call: Call, loop: AbstractEventLoop
+        self,
+        from_key: str,
+        to_key: str,
+        source: Store,
+        options: _Options,
+        call: Call,
+        loop: AbstractEventLoop,
     ) -> Future[Receipt]: ...
     @overload
     def move(

@@ -25,6 +25,7 @@ class ObjectMeta:
         modified: Seconds since 1970, or None. ``last_modified`` is the same as an aware datetime.
         metadata: User metadata, names in lower case.
         digests: Checksums of the whole object, algorithm name to hex.
+        is_prefix: Of list_with_delimiter: no object, but all keys that begin with ``key``.
     """
 
     key: str
@@ -39,6 +40,7 @@ class ObjectMeta:
     storage_class: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    is_prefix: bool = False
 
     @property
     def last_modified(self) -> datetime | None:

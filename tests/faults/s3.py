@@ -14,6 +14,7 @@ import xml.etree.ElementTree as xml
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 from faults.origin import whole_or_range
@@ -48,6 +49,11 @@ def operation_of(request: Request) -> str:
         named = {"uploads": "ListUploads", "delete": "DeleteObjects"}
         default = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "GET": "ListObjects"}
         return next((named[name] for name in query if name in named), default.get(request.method, "Unknown"))
+    if "tagging" in query:
+        return "GetTagging"
+    copies = request.method == "PUT" and request.header("x-amz-copy-source")
+    if copies:
+        return "CopyPart" if "uploadId" in query else "CopyObject"
     if "uploadId" in query:
         ours = {"PUT": "UploadPart", "POST": "CompleteUpload", "DELETE": "AbortUpload", "GET": "ListParts"}
         return ours[request.method]
@@ -125,7 +131,11 @@ class ScriptedS3(Wire):
                 return Answer(204)
             case "CreateUpload":
                 return self._create(place, request)
-            case "UploadPart" | "CompleteUpload" | "AbortUpload" | "ListParts":
+            case "CopyObject":
+                return self._copy(place, request)
+            case "GetTagging":
+                return _document("Tagging", "<TagSet><Tag><Key>color</Key><Value>red</Value></Tag></TagSet>")
+            case "UploadPart" | "CopyPart" | "CompleteUpload" | "AbortUpload" | "ListParts":
                 return self._on_upload(operation, place, request, body)
             case "ListUploads":
                 return self._list_uploads(bucket)
@@ -161,6 +171,35 @@ class ScriptedS3(Wire):
             request, stored.body, [*stored.headers, ("ETag", stored.etag), dated], stored.etag
         )
 
+    def _source(self, request: Request) -> Stored | Answer:
+        """What a copy reads, or why it may not."""
+        name = unquote(request.header("x-amz-copy-source").partition("?")[0]).lstrip("/")
+        bucket, _, key = name.partition("/")
+        stored = self.objects.get((bucket, key))
+        if stored is None:
+            return error(404, "NoSuchKey")
+        wanted = request.header("x-amz-copy-source-if-match")
+        return error(412, "PreconditionFailed") if wanted and wanted != stored.etag else stored
+
+    def _copy(self, place: tuple[str, str], request: Request) -> Answer:
+        source = self._source(request)
+        if isinstance(source, Answer):
+            return source
+        self.objects[place] = Stored(source.body, source.etag, _kept(request))
+        return _document("CopyObjectResult", f"<ETag>{escape(source.etag)}</ETag>")
+
+    def _copy_part(self, upload: Upload, request: Request) -> Answer:
+        source = self._source(request)
+        if isinstance(source, Answer):
+            return source
+        first, last = 0, len(source.body) - 1
+        if span := request.header("x-amz-copy-source-range"):
+            first, last = map(int, span.removeprefix("bytes=").split("-"))
+        body = source.body[first : last + 1]
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        upload.parts[int(request.query["partNumber"])] = Stored(body, etag, [])
+        return _document("CopyPartResult", f"<ETag>{escape(etag)}</ETag>")
+
     def _create(self, place: tuple[str, str], request: Request) -> Answer:
         upload_id = uuid.uuid4().hex
         self.uploads[upload_id] = Upload(*place, headers=_kept(request))
@@ -176,6 +215,8 @@ class ScriptedS3(Wire):
             etag = f'"{hashlib.md5(body).hexdigest()}"'
             upload.parts[int(request.query["partNumber"])] = Stored(body, etag, [])
             return Answer(200, [("ETag", etag), *_checksums(request)])
+        if operation == "CopyPart":
+            return self._copy_part(upload, request)
         if operation == "ListParts":
             return self._list_parts(upload)
         if operation == "AbortUpload":

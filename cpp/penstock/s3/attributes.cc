@@ -143,6 +143,13 @@ http::Headers attribute_headers(const store::WriteOptions& options, const Capabi
   return headers;
 }
 
+void add_token_header(http::Headers& headers, std::string_view token, const Capabilities& row) {
+  http::Headers with = headers;
+  with.add(std::string{kMetaPrefix} + std::string{kTokenName}, std::string{token});
+  refuse_large_metadata(with, row);
+  headers = std::move(with);
+}
+
 void add_condition(http::Headers& headers, const store::Mode& mode) {
   if (mode.kind == store::Mode::Kind::create) headers.add("if-none-match", "*");
   if (mode.kind == store::Mode::Kind::if_match) headers.add("if-match", mode.etag);

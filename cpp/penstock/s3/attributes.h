@@ -18,6 +18,9 @@ inline constexpr std::string_view kTokenName = "penstock-token";
 http::Headers attribute_headers(const store::WriteOptions& options, const Capabilities& row,
                                 std::string_view token);
 
+// The token alone. Throws Error(refused) where the metadata among `headers` leaves no room for it.
+void add_token_header(http::Headers& headers, std::string_view token, const Capabilities& row);
+
 // If-None-Match and If-Match, for the request that publishes.
 void add_condition(http::Headers& headers, const store::Mode& mode);
 

@@ -250,6 +250,10 @@ Error Client::located(Error error, const Sending& how) const {
   return error;
 }
 
+bool Client::reaches(const Client& other) const {
+  return credentials_ == other.credentials_ && address().endpoint.text() == other.address().endpoint.text();
+}
+
 Address Client::address() const {
   const std::lock_guard lock{mutex_};
   return address_;

@@ -60,6 +60,9 @@ class Client : public std::enable_shared_from_this<Client> {
   void submit(http::Request request, const Sending& how, Done done);
   std::unique_ptr<http::Body> open(http::Request request, const Sending& how);
 
+  // Whether requests of ours can read the other's bucket: one endpoint, one set of credentials.
+  bool reaches(const Client& other) const;
+
   Address address() const;                            // where the bucket is, as far as known
   std::string full_key(std::string_view key) const;   // prefix joined, checked
   std::string location(std::string_view full) const;  // s3://bucket/key

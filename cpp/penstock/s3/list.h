@@ -9,9 +9,11 @@
 
 namespace penstock::s3 {
 
+// `delimiter` "": every object; else one level, what is below it rolled up into prefixes.
 // Lazy: a page of 1,000 is asked for when the one before is used up. A listing that repeats its token or goes
 // back in its keys is Error(corrupt), never a loop.
 std::unique_ptr<store::Listing> list_objects(std::shared_ptr<Client> client, std::string_view prefix,
-                                             const store::ListOptions& options, const Call& call);
+                                             std::string_view delimiter, const store::ListOptions& options,
+                                             const Call& call);
 
 }  // namespace penstock::s3

@@ -30,6 +30,7 @@ struct Capabilities {
   bool declares_size = false;            // Complete carries x-amz-mp-object-size
   bool expects_continue = false;         // large bodies wait for 100-continue
   bool closes_early = false;             // idle connections live about 5 s
+  bool multipart_copy = true;            // UploadPartCopy
   bool upload_id_marker = true;          // ListMultipartUploads takes it beside the key marker
   std::uint64_t metadata_bytes = 2_KiB;  // user metadata, names and values
 };

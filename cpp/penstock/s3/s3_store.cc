@@ -5,10 +5,12 @@
 #include "penstock/s3/abort.h"
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/client.h"
+#include "penstock/s3/copy.h"
 #include "penstock/s3/list.h"
 #include "penstock/s3/reader.h"
 #include "penstock/s3/remove_many.h"
 #include "penstock/s3/writer.h"
+#include "penstock/store/level_listing.h"
 #include "penstock/streams/memory.h"
 
 namespace penstock::s3 {
@@ -108,7 +110,15 @@ Receipt S3Store::put(std::string_view key, Bytes bytes, const store::WriteOption
 
 std::unique_ptr<store::Listing> S3Store::list(std::string_view prefix, const store::ListOptions& options,
                                               const Call& call) {
-  return list_objects(state_->client, prefix, options, state_->client->with_deadline(call));
+  return list_objects(state_->client, prefix, {}, options, state_->client->with_deadline(call));
+}
+
+std::unique_ptr<store::Listing> S3Store::list_with_delimiter(std::string_view prefix,
+                                                             std::string_view delimiter,
+                                                             const store::ListOptions& options,
+                                                             const Call& call) {
+  store::check_delimiter(delimiter);
+  return list_objects(state_->client, prefix, delimiter, options, state_->client->with_deadline(call));
 }
 
 void S3Store::remove(std::string_view key, const store::RemoveOptions& options, const Call& call) {
@@ -125,6 +135,22 @@ void S3Store::remove(std::string_view key, const store::RemoveOptions& options, 
 
 store::RemoveReport S3Store::remove_many(std::span<const std::string> keys, const Call& call) {
   return s3::remove_many(state_->client, keys, state_->client->with_deadline(call));
+}
+
+Receipt S3Store::copy_from(store::ObjectStore& source, std::string_view from, std::string_view to,
+                           const store::WriteOptions& options, const Call& call) {
+  Client& s3 = *state_->client;
+  const auto* other = dynamic_cast<S3Store*>(&source);
+  if (other && s3.reaches(*other->state_->client)) {
+    const Client& theirs = *other->state_->client;
+    const CopySource object{.bucket = theirs.config().bucket,
+                            .key = theirs.full_key(from),
+                            .version_id = options.from_version,
+                            .etag = options.from_if_match};
+    auto copied = copy_on_server(state_->client, object, s3.full_key(to), options, s3.with_deadline(call));
+    if (copied) return *std::move(copied);
+  }
+  return ObjectStore::copy_from(source, from, to, options, call);
 }
 
 std::shared_ptr<store::ObjectStore> S3Store::with_bucket(std::string_view bucket) {

@@ -38,8 +38,15 @@ class S3Store : public store::ObjectStore {
               const Call& call = {}) override;
   std::unique_ptr<store::Listing> list(std::string_view prefix = {}, const store::ListOptions& options = {},
                                        const Call& call = {}) override;
+  std::unique_ptr<store::Listing> list_with_delimiter(std::string_view prefix, std::string_view delimiter,
+                                                      const store::ListOptions& options = {},
+                                                      const Call& call = {}) override;
   void remove(std::string_view key, const store::RemoveOptions& options = {}, const Call& call = {}) override;
   store::RemoveReport remove_many(std::span<const std::string> keys, const Call& call = {}) override;
+  // By the server, where it can; through here where it cannot: from another endpoint, or an empty object
+  // under a condition, which only the Complete of an upload keeps.
+  Receipt copy_from(store::ObjectStore& source, std::string_view from, std::string_view to,
+                    const store::WriteOptions& options = {}, const Call& call = {}) override;
   std::uint64_t abort_uploads(std::string_view prefix, const Call& call = {}) override;
   std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {}) override;
   std::shared_ptr<store::ObjectStore> with_bucket(std::string_view bucket) override;

@@ -179,7 +179,7 @@ MultipartUpload::~MultipartUpload() {
 void MultipartUpload::create() {
   const auto trace = std::make_shared<Trace>();
   http::Headers headers = options_.attributes;
-  checksum_ = client_->write_checksum();
+  checksum_ = options_.checksums ? client_->write_checksum() : std::nullopt;
   if (checksum_) {
     headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
@@ -216,13 +216,18 @@ void MultipartUpload::forget_lost_creates(int lost) {
   });
 }
 
-void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
+int MultipartUpload::begin_part() {
   flight_->wait_for_lane(options_.lanes, call_);
   flight_->throw_fault();
-  if (!checksum_) checksum.reset();
   flight_->started();
   client_->http().count([](http::Statistics& statistics) { ++statistics.parts_in_flight; });
-  std::make_shared<PartTransfer>(client_, flight_, upload_, next_number_++, std::move(part),
+  return next_number_++;
+}
+
+void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
+  const int number = begin_part();
+  if (!checksum_) checksum.reset();
+  std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part),
                                  std::move(checksum), call_.deadline)
       ->send();
   // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.

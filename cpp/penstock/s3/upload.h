@@ -62,6 +62,7 @@ struct UploadOptions {
   http::Headers attributes;  // of CreateMultipartUpload, without checksum
   int lanes = 4;
   bool reap = false;
+  bool checksums = true;  // declare the client's at Create
 };
 
 class MultipartUpload {
@@ -75,6 +76,9 @@ class MultipartUpload {
   // Waits for a lane, then hands the next part to the I/O thread. `checksum` unset sends it plain.
   void send(PayloadPtr part, std::optional<Digest> checksum);
 
+  // Waits for a lane and counts a part as under way; its number. Whoever sends it tells the Flight its end.
+  int begin_part();
+
   // Waits for the parts, then publishes and settles. After a stop or deadline past that point: in_doubt,
   // while settling goes on as a chore.
   Published publish(std::uint64_t bytes, std::optional<Digest> checksum);
@@ -82,6 +86,7 @@ class MultipartUpload {
   // Stops the parts and forgets the upload in the background.
   void abort() noexcept;
 
+  const UploadName& name() const { return upload_; }
   const std::string& id() const { return upload_.upload_id; }  // "": nothing created yet
   int parts() const { return next_number_ - 1; }
 

@@ -17,6 +17,27 @@ Query upload_query(const UploadName& upload) {
   return {{"uploadId", upload.upload_id}};
 }
 
+Query version_query(std::string_view version_id) {
+  if (version_id.empty()) return {};
+  return {{"versionId", std::string{version_id}}};
+}
+
+http::Request read_request(const char* method, const Address& at, std::string_view key,
+                           const store::ReadOptions& options) {
+  http::Request made = request(method, at.object_url(key, version_query(options.version_id)));
+  made.headers.add("x-amz-checksum-mode", "ENABLED");
+  if (options.range) made.headers.add("range", range_header(*options.range));
+  if (!options.if_match.empty()) made.headers.add("if-match", options.if_match);
+  return made;
+}
+
+void add_source(http::Headers& headers, const CopySource& source) {
+  std::string name = "/" + source.bucket + "/" + http::percent_encode(source.key, true);
+  if (!source.version_id.empty()) name += "?versionId=" + http::percent_encode(source.version_id, false);
+  headers.add("x-amz-copy-source", std::move(name));
+  if (!source.etag.empty()) headers.add("x-amz-copy-source-if-match", source.etag);
+}
+
 http::Request with_xml(http::Request made, std::string body) {
   made.headers.add("content-type", "application/xml");
   made.body = http::text_payload(std::move(body));
@@ -29,20 +50,12 @@ http::Request head_bucket(const Address& at) {
   return request("HEAD", at.bucket_url());
 }
 
-http::Request head_object(const Address& at, std::string_view key) {
-  http::Request made = request("HEAD", at.object_url(key));
-  made.headers.add("x-amz-checksum-mode", "ENABLED");
-  return made;
+http::Request head_object(const Address& at, std::string_view key, const store::ReadOptions& options) {
+  return read_request("HEAD", at, key, options);
 }
 
 http::Request get_object(const Address& at, std::string_view key, const store::ReadOptions& options) {
-  Query query;
-  if (!options.version_id.empty()) query.emplace_back("versionId", options.version_id);
-  http::Request made = request("GET", at.object_url(key, query));
-  made.headers.add("x-amz-checksum-mode", "ENABLED");
-  if (options.range) made.headers.add("range", range_header(*options.range));
-  if (!options.if_match.empty()) made.headers.add("if-match", options.if_match);
-  return made;
+  return read_request("GET", at, key, options);
 }
 
 http::Request put_object(const Address& at, std::string_view key, http::Headers headers, PayloadPtr body) {
@@ -69,6 +82,7 @@ http::Request delete_objects(const Address& at, std::span<const std::string> key
 
 http::Request list_objects_v2(const Address& at, const ListQuery& query) {
   Query fields{{"list-type", "2"}, {"max-keys", "1000"}, {"encoding-type", "url"}, {"prefix", query.prefix}};
+  if (!query.delimiter.empty()) fields.emplace_back("delimiter", query.delimiter);
   if (!query.token.empty()) {
     fields.emplace_back("continuation-token", query.token);
   } else if (!query.start_after.empty()) {
@@ -77,11 +91,11 @@ http::Request list_objects_v2(const Address& at, const ListQuery& query) {
   return request("GET", at.bucket_url(fields));
 }
 
-http::Request list_objects_v1(const Address& at, std::string_view prefix, std::string_view marker) {
-  return request("GET", at.bucket_url({{"max-keys", "1000"},
-                                       {"encoding-type", "url"},
-                                       {"prefix", std::string{prefix}},
-                                       {"marker", std::string{marker}}}));
+http::Request list_objects_v1(const Address& at, const ListQuery& query, std::string_view marker) {
+  Query fields{{"max-keys", "1000"}, {"encoding-type", "url"}, {"prefix", query.prefix}};
+  if (!query.delimiter.empty()) fields.emplace_back("delimiter", query.delimiter);
+  fields.emplace_back("marker", std::string{marker});
+  return request("GET", at.bucket_url(fields));
 }
 
 http::Request create_upload(const Address& at, std::string_view key, http::Headers headers) {
@@ -125,6 +139,29 @@ http::Request list_uploads(const Address& at, std::string_view prefix, const Upl
   if (!after.next_key.empty()) query.emplace_back("key-marker", after.next_key);
   if (!after.next_upload_id.empty()) query.emplace_back("upload-id-marker", after.next_upload_id);
   return request("GET", at.bucket_url(query));
+}
+
+http::Request copy_object(const Address& at, std::string_view key, const CopySource& source,
+                          http::Headers headers) {
+  http::Request made = request("PUT", at.object_url(key));
+  made.headers = std::move(headers);
+  add_source(made.headers, source);
+  made.body = http::text_payload("");
+  return made;
+}
+
+http::Request copy_part(const Address& at, const UploadName& upload, int number, const CopySource& source,
+                        const std::optional<store::Range>& range) {
+  http::Request made = upload_part(at, upload, number, {}, http::text_payload(""));
+  add_source(made.headers, source);
+  if (range) made.headers.add("x-amz-copy-source-range", range_header(*range));
+  return made;
+}
+
+http::Request get_tagging(const Address& at, std::string_view key, std::string_view version_id) {
+  Query query = version_query(version_id);
+  query.emplace_back("tagging", "");
+  return request("GET", at.object_url(key, query));
 }
 
 std::string range_header(const store::Range& range) {

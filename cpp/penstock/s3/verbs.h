@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ namespace penstock::s3 {
 using PayloadPtr = std::shared_ptr<const http::Payload>;
 
 http::Request head_bucket(const Address& at);
-http::Request head_object(const Address& at, std::string_view key);
+// `options` without a range.
+http::Request head_object(const Address& at, std::string_view key, const store::ReadOptions& options = {});
 http::Request get_object(const Address& at, std::string_view key, const store::ReadOptions& options);
 http::Request put_object(const Address& at, std::string_view key, http::Headers headers, PayloadPtr body);
 http::Request delete_object(const Address& at, std::string_view key, std::string_view if_match);
@@ -25,9 +27,10 @@ http::Request delete_objects(const Address& at, std::span<const std::string> key
 
 struct ListQuery {
   std::string prefix, start_after, token;
+  std::string delimiter = {};
 };
 http::Request list_objects_v2(const Address& at, const ListQuery& query);
-http::Request list_objects_v1(const Address& at, std::string_view prefix, std::string_view marker);
+http::Request list_objects_v1(const Address& at, const ListQuery& query, std::string_view marker);
 
 struct UploadName {
   std::string key, upload_id;
@@ -41,6 +44,20 @@ http::Request complete_upload(const Address& at, const UploadName& upload,
 http::Request abort_upload(const Address& at, const UploadName& upload);
 http::Request list_parts(const Address& at, const UploadName& upload, int after);
 http::Request list_uploads(const Address& at, std::string_view prefix, const UploadPage& after);
+
+// What a server-side copy reads.
+struct CopySource {
+  std::string bucket = {}, key = {};  // whole
+  std::string version_id = {};
+  std::string etag = {};  // another one there is a 412
+};
+// An answer of 200 may hold an error.
+http::Request copy_object(const Address& at, std::string_view key, const CopySource& source,
+                          http::Headers headers);
+// Without a range: all of the source.
+http::Request copy_part(const Address& at, const UploadName& upload, int number, const CopySource& source,
+                        const std::optional<store::Range>& range);
+http::Request get_tagging(const Address& at, std::string_view key, std::string_view version_id);
 
 // "bytes=0-99", "bytes=100-", "bytes=-5". Throws Error(refused) on a range that is none.
 std::string range_header(const store::Range& range);

@@ -20,13 +20,16 @@ namespace {
 // The element `name` found at the root.
 class Document {
  public:
-  Document(std::string_view xml, const char* name) {
+  Document(std::string_view xml, const char* name) : Document(xml, name, name) {}
+  // Either root will do.
+  Document(std::string_view xml, const char* name, std::string_view other) {
     if (aws::has_too_many_tags(xml)) throw_corrupt(name, "too many elements");
     // ws_pcdata_single: a key of one space is a key.
     const auto parsed = document_.load_buffer(
         xml.data(), xml.size(), pugi::parse_default | pugi::parse_ws_pcdata_single, pugi::encoding_utf8);
     if (!parsed) throw_corrupt(name, parsed.description());
-    if (name != std::string_view{document_.document_element().name()}) {
+    const std::string_view root = document_.document_element().name();
+    if (root != name && root != other) {
       throw_corrupt(name, "its root is another element");
     }
   }
@@ -112,7 +115,12 @@ ObjectPage parse_objects(std::string_view xml) {
   const Document document{xml, "ListBucketResult"};
   const pugi::xml_node root = document.root();
   const KeyReader keys{root};
-  ObjectPage page{.truncated = flag(root, "IsTruncated"), .next_token = text(root, "NextContinuationToken")};
+  ObjectPage page{.truncated = flag(root, "IsTruncated"),
+                  .next_token = text(root, "NextContinuationToken"),
+                  .next_marker = keys.read(root, "NextMarker")};
+  for (const pugi::xml_node& entry : root.children("CommonPrefixes")) {
+    page.prefixes.push_back(keys.read(entry, "Prefix"));
+  }
   for (const pugi::xml_node& entry : root.children("Contents")) {
     page.objects.push_back({.key = keys.read(entry, "Key"),
                             .etag = text(entry, "ETag"),
@@ -172,6 +180,22 @@ std::vector<DeleteFailure> parse_delete(std::string_view xml) {
     failures.push_back({text(entry, "Key"), text(entry, "Code"), text(entry, "Message")});
   }
   return failures;
+}
+
+CopyResult parse_copy(std::string_view xml) {
+  const Document document{xml, "CopyObjectResult", "CopyPartResult"};
+  CopyResult result{text(document.root(), "ETag")};
+  if (result.etag.empty()) throw_corrupt("CopyObjectResult", "it has no ETag");
+  return result;
+}
+
+std::map<std::string, std::string> parse_tags(std::string_view xml) {
+  const Document document{xml, "Tagging"};
+  std::map<std::string, std::string> tags;
+  for (const pugi::xml_node& tag : document.root().child("TagSet").children("Tag")) {
+    tags[text(tag, "Key")] = text(tag, "Value");
+  }
+  return tags;
 }
 
 std::optional<WallTime> parse_iso_time(std::string_view text) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,8 +24,10 @@ struct ListedObject {
 
 struct ObjectPage {
   std::vector<ListedObject> objects = {};
+  std::vector<std::string> prefixes = {};  // what a delimiter rolled up
   bool truncated = false;
-  std::string next_token = {};  // v2
+  std::string next_token = {};   // v2
+  std::string next_marker = {};  // v1, and there only with a delimiter
 };
 
 struct ListedPart {
@@ -58,12 +61,19 @@ struct DeleteFailure {
   std::string key, code, message;
 };
 
+// Of CopyObject and of UploadPartCopy.
+struct CopyResult {
+  std::string etag;
+};
+
 ObjectPage parse_objects(std::string_view xml);
 PartPage parse_parts(std::string_view xml);
 UploadPage parse_uploads(std::string_view xml);
 std::string parse_upload_id(std::string_view xml);
 CompleteResult parse_complete(std::string_view xml);
 std::vector<DeleteFailure> parse_delete(std::string_view xml);
+CopyResult parse_copy(std::string_view xml);
+std::map<std::string, std::string> parse_tags(std::string_view xml);
 
 // aws::parse_iso8601: "2026-11-21T14:48:00.000Z", the fraction left out; nullopt for anything else.
 std::optional<WallTime> parse_iso_time(std::string_view text);

@@ -25,6 +25,7 @@ struct ObjectMeta {
   std::string content_type, content_encoding, content_disposition, cache_control, storage_class;
   std::map<std::string, std::string> metadata;  // user metadata, names lower-case
   std::map<std::string, std::string> digests;   // full-object only: algorithm name -> hex
+  bool is_prefix = false;  // of a listing by delimiter: no object, but all keys that begin so
 };
 
 // overwrite: whatever was there. create: Error(conflict) if something is. if_match: Error(conflict) unless
@@ -53,6 +54,8 @@ struct WriteOptions {
   std::optional<std::uint64_t> part_bytes{};
   std::optional<int> max_parts_in_flight{};
   std::optional<bool> token{};  // write the publish token that settles a lost answer; default true
+  // Of a copy: what is read. Another version of it than from_if_match is Error(conflict).
+  std::string from_version{}, from_if_match{};
   // Called before anything unfinished can be left at the far end: before a multipart upload begins.
   std::function<void()> before_upload{};
 };

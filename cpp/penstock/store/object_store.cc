@@ -7,6 +7,7 @@
 
 #include "penstock/base/redact.h"
 #include "penstock/base/utf8.h"
+#include "penstock/store/level_listing.h"
 #include "penstock/streams/memory.h"
 #include "penstock/streams/stages.h"
 
@@ -23,12 +24,29 @@ constexpr std::size_t kMaxKeyBytes = 1024;
 }
 
 WriteOptions with_attributes_of(const ObjectMeta& meta, WriteOptions options) {
-  options.content_type = meta.content_type;
-  options.content_encoding = meta.content_encoding;
-  options.content_disposition = meta.content_disposition;
-  options.cache_control = meta.cache_control;
-  options.metadata = meta.metadata;
+  const auto inherit = [](auto& named, const auto& theirs) {
+    if (named.empty()) named = theirs;
+  };
+  inherit(options.content_type, meta.content_type);
+  inherit(options.content_encoding, meta.content_encoding);
+  inherit(options.content_disposition, meta.content_disposition);
+  inherit(options.cache_control, meta.cache_control);
+  inherit(options.metadata, meta.metadata);
   return options;
+}
+
+// What tells the copy from the source, "" if nothing does: their sizes, or a digest that both have.
+std::pair<std::string, std::string> difference(const ObjectMeta& source, const ObjectMeta& copy) {
+  if (source.bytes != copy.bytes) {
+    return {fmt::format("{} bytes", source.bytes), fmt::format("{} bytes", copy.bytes)};
+  }
+  for (const auto& [algorithm, digest] : source.digests) {
+    const auto found = copy.digests.find(algorithm);
+    if (found != copy.digests.end() && found->second != digest) {
+      return {algorithm + " " + digest, algorithm + " " + found->second};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -74,6 +92,11 @@ Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& 
   return put(key, source, options, call);
 }
 
+std::unique_ptr<Listing> ObjectStore::list_with_delimiter(std::string_view prefix, std::string_view delimiter,
+                                                          const ListOptions& options, const Call& call) {
+  return std::make_unique<LevelListing>(*this, prefix, delimiter, options, call);
+}
+
 RemoveReport ObjectStore::remove_many(std::span<const std::string> keys, const Call& call) {
   RemoveReport report;
   for (const std::string& key : keys) {
@@ -88,27 +111,27 @@ RemoveReport ObjectStore::remove_many(std::span<const std::string> keys, const C
   return report;
 }
 
-Receipt ObjectStore::copy(std::string_view from, std::string_view to, const WriteOptions& options,
-                          const Call& call) {
-  auto source = get(from, {}, call);
-  WriteOptions writing = with_attributes_of(source->meta(), options);
-  writing.length = source->meta().bytes;
-  return put(to, *source, writing, call);
+Receipt ObjectStore::copy_from(ObjectStore& source, std::string_view from, std::string_view to,
+                               const WriteOptions& options, const Call& call) {
+  check_key(to);
+  auto object = source.get(
+      from, {.if_match = options.from_if_match, .version_id = options.from_version}, call);
+  WriteOptions writing = with_attributes_of(object->meta(), options);
+  writing.length = object->meta().bytes;
+  return put(to, *object, writing, call);
 }
 
 Receipt ObjectStore::move(std::string_view from, std::string_view to, const WriteOptions& options,
                           const Call& call) {
   if (from == to) refuse_key(from, "it cannot be moved onto itself");
-  ObjectMeta source = head(from, call);
-  Receipt receipt = copy(from, to, options, call);
-  if (ObjectMeta there = head(to, call); there.bytes != source.bytes) {
+  const ObjectMeta source = head(from, call);
+  WriteOptions copying = options;
+  if (copying.from_if_match.empty()) copying.from_if_match = source.etag;
+  Receipt receipt = copy(from, to, copying, call);
+  if (const auto [expected, actual] = difference(source, head(to, call)); expected != actual) {
     throw Error{Kind::corrupt,
-                fmt::format("{} has {} bytes after the copy, not {}; both stay", location(to), there.bytes,
-                            source.bytes),
-                {.doing = "move",
-                 .subject = location(to),
-                 .expected = std::to_string(source.bytes),
-                 .actual = std::to_string(there.bytes)}};
+                fmt::format("{} has {} after the copy, not {}; both stay", location(to), actual, expected),
+                {.doing = "move", .subject = location(to), .expected = expected, .actual = actual}};
   }
   try {
     remove(from, {.if_match = source.etag}, call);

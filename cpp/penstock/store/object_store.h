@@ -56,15 +56,25 @@ class ObjectStore {
 
   virtual std::unique_ptr<Listing> list(std::string_view prefix = {}, const ListOptions& options = {},
                                         const Call& call = {}) = 0;
+  // One level of it: of the keys in which `delimiter` follows after `prefix` only their beginning up to it,
+  // once, as an entry with is_prefix; in order with the others. By default made out of list().
+  virtual std::unique_ptr<Listing> list_with_delimiter(std::string_view prefix, std::string_view delimiter,
+                                                       const ListOptions& options = {},
+                                                       const Call& call = {});
   virtual void remove(std::string_view key, const RemoveOptions& options = {}, const Call& call = {}) = 0;
   // By default one remove() a key. Errors of single keys are in the report.
   virtual RemoveReport remove_many(std::span<const std::string> keys, const Call& call = {});
 
-  // By default the bytes stream through; the destination is written with the source's attributes and
-  // `options.mode`.
-  virtual Receipt copy(std::string_view from, std::string_view to, const WriteOptions& options = {},
-                       const Call& call = {});
-  // copy, check, then remove with if_match. If the remove fails both stay, and the error says so.
+  // The destination is written under `options.mode` with the source's attributes where `options` names none.
+  Receipt copy(std::string_view from, std::string_view to, const WriteOptions& options = {},
+               const Call& call = {}) {
+    return copy_from(*this, from, to, options, call);
+  }
+  // The same out of another store. By default the bytes stream through.
+  virtual Receipt copy_from(ObjectStore& source, std::string_view from, std::string_view to,
+                            const WriteOptions& options = {}, const Call& call = {});
+  // copy, check, then remove with if_match. If the remove fails both stay, and the error says so. A source
+  // that changes meanwhile is Error(conflict) and stays.
   virtual Receipt move(std::string_view from, std::string_view to, const WriteOptions& options = {},
                        const Call& call = {});
 

@@ -23,7 +23,7 @@ from penstock.aio.streams import Sink, Source, fed, native_source
 from penstock.fields import pairs
 from penstock.objects import Range, as_tuple
 from penstock.progress import reporter
-from penstock.stores.object_store import LIST_PAGE
+from penstock.stores.object_store import LIST_PAGE, native_store
 from penstock.stores.options import write_options
 from penstock.streams import call, is_buffer
 from penstock.units import span
@@ -130,6 +130,21 @@ class ObjectStore(Closing):
             for meta in page:
                 yield meta
 
+    async def list_with_delimiter(
+        self,
+        prefix: str = "",
+        *,
+        delimiter: str = "/",
+        start_after: str = "",
+        deadline: Span | None = None,
+    ) -> AsyncIterator[ObjectMeta]:
+        on = call(deadline)
+        job = self._native.list_with_delimiter(prefix, delimiter, start_after, on, loop())
+        listing = await done(job, on.stop)
+        while page := await done(listing.page(LIST_PAGE, loop()), on.stop):
+            for meta in page:
+                yield meta
+
     async def remove(self, key: str, *, if_match: str = "", deadline: Span | None = None) -> None:
         on = call(deadline)
         await done(self._native.remove(key, if_match, on, loop()), on.stop)
@@ -139,10 +154,18 @@ class ObjectStore(Closing):
         return await done(self._native.remove_many([*keys], on, loop()), on.stop)
 
     async def copy(
-        self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any
+        self,
+        from_key: str,
+        to_key: str,
+        *,
+        source: ObjectStore | sync.ObjectStore | StoreProtocol | None = None,
+        deadline: Span | None = None,
+        **options: Any,
     ) -> Receipt:
         on = call(deadline)
-        return await done(self._native.copy(from_key, to_key, write_options(options), on, loop()), on.stop)
+        native = self._native if source is None else native_store(source)
+        job = self._native.copy(from_key, to_key, native, write_options(options), on, loop())
+        return await done(job, on.stop)
 
     async def move(
         self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any

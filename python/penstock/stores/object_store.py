@@ -172,6 +172,26 @@ class ObjectStore:
         while page := listing.page(LIST_PAGE):
             yield from page
 
+    def list_with_delimiter(
+        self,
+        prefix: str = "",
+        *,
+        delimiter: str = "/",
+        start_after: str = "",
+        deadline: Span | None = None,
+    ) -> Iterator[ObjectMeta]:
+        """One level of the keys, lazily: what lies deeper is one entry, with ``is_prefix``.
+
+        >>> store = penstock.MemoryStore()
+        >>> for key in ("a", "b/1", "b/2", "c"):
+        ...     _ = store.put(key, b"")
+        >>> [(meta.key, meta.is_prefix) for meta in store.list_with_delimiter()]
+        [('a', False), ('b/', True), ('c', False)]
+        """
+        listing = self._native.list_with_delimiter(prefix, delimiter, start_after, call(deadline))
+        while page := listing.page(LIST_PAGE):
+            yield from page
+
     def remove(self, key: str, *, if_match: str = "", deadline: Span | None = None) -> None:
         """Remove it; absence is success."""
         self._native.remove(key, if_match, call(deadline))
@@ -180,12 +200,49 @@ class ObjectStore:
         """Remove many; the report has what went wrong by key."""
         return self._native.remove_many([*keys], call(deadline))
 
-    def copy(self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any) -> Receipt:
-        """Copy within the store, with its attributes."""
-        return self._native.copy(from_key, to_key, write_options(options), call(deadline))
+    def copy(
+        self,
+        from_key: str,
+        to_key: str,
+        *,
+        source: ObjectStore | StoreProtocol | None = None,
+        deadline: Span | None = None,
+        **options: Any,
+    ) -> Receipt:
+        """Copy an object with its attributes.
+
+        On S3 the server does it, also between buckets that one endpoint and one set of credentials reach; above
+        1 GiB, and under a condition, in parts. Otherwise the bytes pass through here.
+
+        Args:
+            from_key: What is copied.
+            to_key: Where it appears, whole or not at all.
+            source: Another store that ``from_key`` is in.
+            deadline: Of the whole call.
+            options: As for put(): what is given replaces the source's. ``from_version`` and ``from_if_match``
+                say which version is meant. ``part_bytes``: copy what is larger in parts of this size.
+        Raises:
+            Conflict: Another version than ``from_if_match``, or one that changed meanwhile (code ``changed``);
+                or ``mode="create"`` and something is at ``to_key``.
+
+        >>> store = penstock.MemoryStore(); _ = store.put("a", b"body", content_type="text/plain")
+        >>> _ = store.copy("a", "b")
+        >>> store.head("b").content_type
+        'text/plain'
+        """
+        native = self._native if source is None else native_store(source)
+        return self._native.copy(from_key, to_key, native, write_options(options), call(deadline))
 
     def move(self, from_key: str, to_key: str, *, deadline: Span | None = None, **options: Any) -> Receipt:
-        """Copy, check, remove. If the remove fails both stay, and the error says so."""
+        """Copy, look at the copy, remove. If the remove fails both stay, and the error says so.
+
+        A source that somebody changes meanwhile stays, and is Conflict.
+
+        >>> store = penstock.MemoryStore(); _ = store.put("a", b"body")
+        >>> _ = store.move("a", "b")
+        >>> store.exists("a"), store.exists("b")
+        (False, True)
+        """
         return self._native.move(from_key, to_key, write_options(options), call(deadline))
 
     def with_bucket(self, bucket: str) -> ObjectStore:

@@ -14,6 +14,8 @@ WRITE_OPTIONS = frozenset(
         "content_encoding",
         "content_type",
         "expected",
+        "from_if_match",
+        "from_version",
         "if_match",
         "kms_key_id",
         "length",

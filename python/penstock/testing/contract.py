@@ -134,6 +134,17 @@ class StoreContract(ABC):
         assert [meta.key for meta in self.store.list("list/", start_after="list/b")] == ["list/z", "list/é"]
         assert [meta.bytes for meta in self.store.list("list/a/")] == [len("list/a/10"), len("list/a/2")]
 
+    def test_a_listing_by_delimiter_rolls_up_what_lies_deeper(self) -> None:
+        for key in ("a", "b-", "b/1", "b/2/3", "b0", "c/d/e", "c/f"):
+            self.store.put("level/" + key, b"x")
+        listed = [(meta.key, meta.is_prefix) for meta in self.store.list_with_delimiter("level/")]
+        rolled_up = [("a", False), ("b-", False), ("b/", True), ("b0", False), ("c/", True)]
+        assert listed == [("level/" + key, is_prefix) for key, is_prefix in rolled_up]
+        deeper = self.store.list_with_delimiter("level/c/", start_after="level/c/d/e")
+        assert [meta.key for meta in deeper] == ["level/c/f"]
+        assert list(self.store.list_with_delimiter("level/none/")) == []
+        _raises(Refused, lambda: list(self.store.list_with_delimiter("level/", delimiter="")))
+
     def test_remove_many_removes_and_counts(self) -> None:
         keys = [f"many/{n}" for n in range(5)]
         for key in keys:

@@ -455,5 +455,53 @@ TEST_F(ReadTest, ADenialKeepsCodeAndRequestId) {
   EXPECT_EQ(std::string{error.what()}.find("testsecret"), std::string::npos);
 }
 
+// Entries by delimiter; prefixes are marked.
+class LevelTest : public ListTest {
+ protected:
+  static std::string level_page(const Keys& keys, const Keys& prefixes, const std::string& more = {}) {
+    std::string rolled_up;
+    for (const std::string& prefix : prefixes) {
+      rolled_up += "<CommonPrefixes><Prefix>" + prefix + "</Prefix></CommonPrefixes>";
+    }
+    return page(keys, more + rolled_up);
+  }
+  Keys level(std::string_view prefix = {}) {
+    Keys found;
+    auto listing = store.list_with_delimiter(prefix, "/");
+    while (auto meta = listing->next()) found.push_back(meta->key + (meta->is_prefix ? "*" : ""));
+    return found;
+  }
+};
+
+TEST_F(LevelTest, KeysAndPrefixesOfAPageComeInOneOrder) {
+  pages({level_page({"a", "c", "d"}, {"b/", "c/", "e/"})});
+  EXPECT_EQ(level(), (Keys{"a", "b/*", "c", "c/*", "d", "e/*"}));
+  EXPECT_EQ(bucket.asked("ListObjects").at(0).query.at("delimiter"), "/");
+}
+
+TEST_F(LevelTest, APageOfPrefixesAloneIsAPage) {
+  pages({level_page({}, {"a/", "b/"}, kMore + "<NextContinuationToken>t</NextContinuationToken>"),
+         level_page({"c"}, {})});
+  EXPECT_EQ(level(), (Keys{"a/*", "b/*", "c"}));
+}
+
+TEST_F(LevelTest, TruncatedWithoutATokenItGoesOnFromTheLastPrefix) {
+  pages({level_page({"a"}, {"b/"}, kMore), level_page({}, {"c/"}, kMore + "<NextMarker>d/</NextMarker>"),
+         level_page({"e"}, {})});
+  EXPECT_EQ(level(), (Keys{"a", "b/*", "c/*", "e"}));
+  const auto asked = bucket.asked("ListObjects");
+  EXPECT_EQ(asked.at(1).query.at("marker"), "b/");
+  EXPECT_EQ(asked.at(1).query.at("delimiter"), "/");
+  EXPECT_EQ(asked.at(2).query.at("marker"), "d/");
+}
+
+TEST_F(LevelTest, RepeatedPrefixesAndThoseOfElsewhereAreCorrupt) {
+  pages({level_page({}, {"a/"}, kMore + "<NextContinuationToken>t</NextContinuationToken>"),
+         level_page({}, {"a/"})});
+  EXPECT_EQ(error_of([&] { level(); }).kind(), Kind::corrupt);
+  pages({level_page({}, {"b/"})});
+  EXPECT_EQ(error_of([&] { level("a"); }).kind(), Kind::corrupt);
+}
+
 }  // namespace
 }  // namespace penstock::s3

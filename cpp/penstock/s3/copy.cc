@@ -1,0 +1,270 @@
+#include "penstock/s3/copy.h"
+
+#include <algorithm>
+#include <array>
+
+#include "penstock/base/uuid.h"
+#include "penstock/s3/attributes.h"
+#include "penstock/s3/parts.h"
+#include "penstock/s3/pending.h"
+#include "penstock/s3/upload.h"
+
+namespace penstock::s3 {
+namespace {
+
+constexpr std::uint64_t kCopyObjectBytes = 1_GiB;  // its limit is 5 GB, and its answer takes minutes there
+constexpr std::uint64_t kCopyPartBytes = 128_MiB;
+constexpr int kCopyLanes = 8;
+// As with Complete, S3 sends white space while it works.
+constexpr std::chrono::seconds kFirstByte{60};
+constexpr std::chrono::minutes kTotal{15};
+
+// What CopyObject would carry over by itself and Create would not.
+constexpr std::array<const char*, 7> kCarried{
+    "content-type", "content-encoding", "content-disposition",            "content-language", "cache-control",
+    "expires",      "x-amz-website-redirect-location"};
+
+bool is_metadata(std::string_view name) {
+  constexpr std::string_view kPrefix = "x-amz-meta-";
+  return name.size() > kPrefix.size() && http::same_name(name.substr(0, kPrefix.size()), kPrefix) &&
+         !http::same_name(name.substr(kPrefix.size()), kTokenName);
+}
+
+Sending working(const Call& call, const std::string& key, std::string doing) {
+  Sending how{.call = call, .key = key, .doing = std::move(doing), .side = Side::sink};
+  how.max_attempts = kBodyAttempts;
+  how.error_in_200 = true;
+  how.first_byte = kFirstByte;
+  how.stall_window = kFirstByte;
+  how.stall_bytes_per_second = 0;
+  how.total = kTotal;
+  return how;
+}
+
+// The one condition these requests carry is on the source.
+Error changed(Error error) {
+  if (error.facts().status != 412) return error;
+  Facts facts = error.facts();
+  facts.side = Side::source;
+  facts.code = code::kChanged;
+  return Error{Kind::conflict, "the source of the copy is another version by now: " + error.message(),
+               std::move(facts)};
+}
+
+// One part copied on the I/O thread.
+class PartCopy : public std::enable_shared_from_this<PartCopy> {
+ public:
+  PartCopy(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, SentPart part)
+      : client_(std::move(client)), flight_(std::move(flight)), part_(std::move(part)) {}
+
+  void send(http::Request request, const Sending& how) {
+    client_->submit(std::move(request), how, [self = shared_from_this()](http::Outcome outcome) {
+      self->on_answer(std::move(outcome));
+    });
+  }
+
+ private:
+  void on_answer(http::Outcome outcome) {
+    client_->http().count([](http::Statistics& statistics) { --statistics.parts_in_flight; });
+    if (auto* error = std::get_if<Error>(&outcome)) return flight_->failed(changed(std::move(*error)));
+    try {
+      part_.etag = parse_copy(std::get<http::Response>(outcome).body).etag;
+    } catch (Error& unreadable) {
+      return flight_->failed(std::move(unreadable));
+    }
+    flight_->landed(std::move(part_));
+  }
+
+  std::shared_ptr<Client> client_;
+  std::shared_ptr<Flight> flight_;
+  SentPart part_;
+};
+
+class Copy {
+ public:
+  Copy(std::shared_ptr<Client> client, CopySource source, const std::string& to,
+       const store::WriteOptions& options, const Call& call)
+      : client_(std::move(client)),
+        source_(std::move(source)),
+        options_(options),
+        call_(call),
+        row_(client_->capabilities(call_)),
+        begun_(client_->http().clock().now()) {
+    identity_.key = to;
+    identity_.begun = client_->server_now();
+  }
+
+  std::optional<Receipt> run() {
+    look_at_source();
+    if (!can_be_done()) return std::nullopt;
+    make_headers();
+    return receipt(in_parts() ? copy_parts() : copy_whole());
+  }
+
+ private:
+  bool conditional() const { return options_.mode.kind != store::Mode::Kind::overwrite; }
+
+  bool in_parts() const {
+    return conditional() ||
+           (row_.multipart_copy && identity_.bytes > options_.part_bytes.value_or(kCopyObjectBytes));
+  }
+
+  // In the other case a put says what is wrong, or does it.
+  bool can_be_done() const {
+    if (!conditional()) return true;
+    const bool trusted = row_.conditional_complete == Support::unknown &&
+                         client_->config().conditional == Conditional::trust;
+    return row_.multipart_copy && identity_.bytes > 0 &&
+           (row_.conditional_complete == Support::yes || trusted);
+  }
+
+  void look_at_source() {
+    const auto theirs = client_->config().bucket == source_.bucket
+                            ? client_
+                            : client_->with_bucket(source_.bucket);
+    const http::Response found = theirs->send(
+        head_object(theirs->address(), source_.key,
+                    {.if_match = source_.etag, .version_id = source_.version_id}),
+        {.call = call_, .key = source_.key, .doing = "HEAD", .side = Side::source});
+    found_ = found.headers;
+    identity_.bytes = meta_from(found_, source_.key).bytes;
+    source_.etag = found_.get("etag");
+    // CopyObject takes the tags along.
+    if (in_parts() && options_.tags.empty()) {
+      options_.tags = tags_of(*theirs, source_.key, source_.version_id, call_);
+    }
+  }
+
+  void make_headers() {
+    if (options_.token.value_or(client_->config().token)) identity_.token = random_uuid();
+    headers_ = attribute_headers(options_, row_, {});
+    for (const char* name : kCarried) {
+      if (found_.has(name) && !headers_.has(name)) headers_.add(name, std::string{found_.get(name)});
+    }
+    if (options_.metadata.empty()) {
+      for (const auto& [name, value] : found_) {
+        if (is_metadata(name)) headers_.add(name, value);
+      }
+    }
+    add_token();
+  }
+
+  // Only where there is room: an object may come with all the metadata there may be.
+  void add_token() {
+    if (identity_.token.empty()) return;
+    try {
+      add_token_header(headers_, identity_.token, row_);
+    } catch (const Error&) {
+      identity_.token.clear();
+    }
+  }
+
+  Published copy_whole() {
+    headers_.add("x-amz-metadata-directive", "REPLACE");
+    if (!options_.tags.empty()) headers_.add("x-amz-tagging-directive", "REPLACE");
+    const auto trace = std::make_shared<Trace>();
+    Sending how = working(call_, identity_.key, "copy");
+    how.trace = trace;
+    try {
+      const http::Response response =
+          client_->send(copy_object(client_->address(), identity_.key, source_, headers_), how);
+      return {parse_copy(response.body).etag, std::string{response.headers.get("x-amz-version-id")},
+              response.attempts};
+    } catch (const Error& error) {
+      return settle(error, *trace);
+    }
+  }
+
+  Published settle(const Error& error, const Trace& trace) {
+    const bool cut_short = error.kind() == Kind::cancelled || error.facts().code == code::kDeadline;
+    if (cut_short && trace.sent) throw in_doubt(*client_, identity_.key, error);
+    if (cut_short || !is_lost_answer(error) || trace.lost == 0) throw changed(error);
+    const Pending<Found> pending;
+    look(client_, identity_, {.call = call_, .key = identity_.key, .doing = "settle copy", .side = Side::sink},
+         [pending](Found found) { pending.set(std::move(found)); });
+    Found found = pending.wait_out();
+    if (found.what == Found::What::ours) return std::move(found.object);
+    if (found.what == Found::What::absent || found.what == Found::What::older) throw error;
+    throw in_doubt(*client_, identity_.key, error);
+  }
+
+  Published copy_parts() {
+    const PartPlan plan{row_, options_.part_bytes.value_or(kCopyPartBytes), identity_.bytes, std::nullopt};
+    if (options_.before_upload) options_.before_upload();
+    const auto flight = std::make_shared<Flight>();
+    MultipartUpload upload{client_, flight, identity_, upload_options(), call_};
+    for (std::uint64_t done = 0; done < identity_.bytes;) {
+      const std::uint64_t bytes = std::min(plan.size_of(1), identity_.bytes - done);
+      const int number = upload.begin_part();
+      // A range of a source under 5 MiB is refused.
+      std::optional<store::Range> range;
+      if (bytes < identity_.bytes) range = store::Range{.first = done, .last = done + bytes - 1};
+      const Call part_call{.stop = flight->stop(), .deadline = call_.deadline};
+      std::make_shared<PartCopy>(client_, flight, SentPart{number, bytes, {}, {}})
+          ->send(copy_part(client_->address(), upload.name(), number, source_, range),
+                 working(part_call, identity_.key, "copy part " + std::to_string(number)));
+      done += bytes;
+    }
+    parts_ = upload.parts();
+    return upload.publish(identity_.bytes, std::nullopt);
+  }
+
+  UploadOptions upload_options() const {
+    return {.mode = options_.mode,
+            .attributes = headers_,
+            .lanes = options_.max_parts_in_flight.value_or(kCopyLanes),
+            .reap = client_->config().reap,
+            .checksums = false};
+  }
+
+  Receipt receipt(const Published& published) const {
+    Receipt receipt;
+    receipt.bytes = identity_.bytes;
+    receipt.key = identity_.key;
+    receipt.bucket = client_->config().bucket;
+    receipt.location = client_->location(identity_.key);
+    receipt.etag = published.etag;
+    receipt.version_id = published.version_id;
+    receipt.content_type = headers_.get("content-type");
+    receipt.seconds = std::chrono::duration<double>(client_->http().clock().now() - begun_).count();
+    receipt.attempts = published.attempts;
+    receipt.mode = "copy";
+    receipt.mode_reason = parts_ ? "by the server, in " + std::to_string(parts_) + " parts" : "by the server";
+    return receipt;
+  }
+
+  std::shared_ptr<Client> client_;
+  CopySource source_;
+  store::WriteOptions options_;
+  Call call_;
+  Capabilities row_;
+  Identity identity_;
+  http::Headers found_;    // of the source's HEAD
+  http::Headers headers_;  // of the copy
+  int parts_ = 0;
+  SteadyTime begun_;
+};
+
+}  // namespace
+
+std::optional<Receipt> copy_on_server(const std::shared_ptr<Client>& client, const CopySource& source,
+                                      const std::string& to, const store::WriteOptions& options,
+                                      const Call& call) {
+  return Copy{client, source, to, options, call}.run();
+}
+
+std::map<std::string, std::string> tags_of(Client& client, const std::string& key,
+                                           std::string_view version_id, const Call& call) {
+  try {
+    const http::Response response = client.send(
+        get_tagging(client.address(), key, version_id),
+        {.call = call, .key = key, .doing = "read tags", .side = Side::source});
+    return parse_tags(response.body);
+  } catch (const Error& error) {
+    const std::string& code = error.facts().code;
+    if (code == "NoSuchTagSet" || code == "NotImplemented" || error.facts().status == 501) return {};
+    throw;
+  }
+}
+
+}  // namespace penstock::s3
