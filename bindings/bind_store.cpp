@@ -5,6 +5,7 @@
 
 #include "penstock/store/folder_store.h"
 #include "penstock/store/memory_store.h"
+#include "penstock/store/object_reader.h"
 
 #include "await.h"
 #include "bind.h"
@@ -77,6 +78,60 @@ py::object get(const StoreHandle& self, const std::string& key, const py::object
   });
 }
 
+// An object that can be read anywhere, and the store it is in.
+class ReaderHandle : public SourceHandle {
+ public:
+  ReaderHandle(const StorePointer& store, const std::string& key, const store::ReadOptions& options,
+               const CallPointer& call)
+      : SourceHandle(std::make_unique<Owned>(store, key, options, call->call()), call) {}
+  void seek(std::uint64_t offset) {
+    const Exclusive use = exclusive();
+    reader().seek(offset);
+  }
+  std::uint64_t tell() const {
+    const Exclusive use = exclusive();
+    return reader().tell();
+  }
+  store::ObjectMeta meta() const {
+    const Exclusive use = exclusive();
+    return reader().meta();
+  }
+
+ private:
+  struct Holder {
+    StorePointer store;
+  };
+  struct Owned : Holder, store::ObjectReader {
+    Owned(const StorePointer& store, const std::string& key, const store::ReadOptions& options,
+          const Call& call)
+        : Holder{store}, store::ObjectReader(*store, key, options, call) {}
+  };
+  store::ObjectReader& reader() const {
+    if (!source()) throw std::invalid_argument("the stream is closed");
+    return static_cast<Owned&>(*source());
+  }
+};
+
+py::object open_reader(const StoreHandle& self, const std::string& key, std::string if_match,
+                       std::string version, const CallPointer& state, const py::object& loop) {
+  store::ReadOptions options{std::nullopt, std::move(if_match), std::move(version)};
+  return perform(state, loop, [store = self.store, key, options, state](const Call&) {
+    return std::make_shared<ReaderHandle>(store, key, options, state);
+  });
+}
+
+py::object get_file(const StoreHandle& self, const std::string& key, const std::string& path,
+                    const std::string& if_match, const std::string& version, const std::string& mode,
+                    int lanes, const CallPointer& state, const py::object& loop) {
+  const store::FileOptions options{.if_match = if_match,
+                                   .version_id = version,
+                                   .create = mode_from(mode).kind == store::Mode::Kind::create,
+                                   .lanes = lanes};
+  return perform(state, loop, [store = self.store, key, path, options](const Call& call) {
+    return store->get_file(key, path, options, call);
+  });
+}
+
 py::object put_source(const StoreHandle& self, const std::string& key,
                       const std::shared_ptr<SourceHandle>& source, const py::dict& options,
                       const CallPointer& state, const py::object& loop) {
@@ -137,11 +192,19 @@ void bind_store(py::module_& core) {
           },
           py::arg("most"), loop);
 
+  py::class_<ReaderHandle, SourceHandle, std::shared_ptr<ReaderHandle>>(core, "Reader", plain_type())
+      .def("seek", &ReaderHandle::seek, py::arg("offset"))
+      .def("tell", &ReaderHandle::tell)
+      .def_property_readonly("meta", [](const ReaderHandle& reader) { return to_python(reader.meta()); });
+
   py::class_<StoreHandle>(core, "Store", plain_type())
       .def("head", &look<&store::ObjectStore::head>, py::arg("key"), call, loop)
       .def("find", &look<&store::ObjectStore::find>, py::arg("key"), call, loop)
       .def("exists", &look<&store::ObjectStore::exists>, py::arg("key"), call, loop)
       .def("get", &get, py::arg("key"), py::arg("range"), py::arg("if_match"), py::arg("version"), call, loop)
+      .def("get_file", &get_file, py::arg("key"), py::arg("path"), py::arg("if_match"), py::arg("version"),
+           py::arg("mode"), py::arg("lanes"), call, loop)
+      .def("open_reader", &open_reader, py::arg("key"), py::arg("if_match"), py::arg("version"), call, loop)
       .def("put_source", &put_source, py::arg("key"), py::arg("source"), py::arg("options"), call, loop)
       .def("put_bytes", &put_bytes, py::arg("key"), py::arg("data"), py::arg("options"), call, loop)
       .def("open_writer", &open_writer, py::arg("key"), py::arg("options"), call, loop)

@@ -103,6 +103,9 @@ class SourceHandle : public Source {
   Source* source() const { return source_.get(); }
   const CallPointer& call() const { return call_; }
 
+ protected:
+  Exclusive exclusive() const { return Exclusive{busy_}; }
+
  private:
   Source& open() const {
     if (closed_ || !source_) throw std::invalid_argument("the stream is closed");

@@ -51,6 +51,12 @@ class Source:
     def digests(self) -> dict[str, str]: ...
     def count(self) -> int: ...
 
+class Reader(Source):
+    def seek(self, offset: int) -> None: ...
+    def tell(self) -> int: ...
+    @property
+    def meta(self) -> ObjectMeta: ...
+
 class Sink:
     def __init__(self, *args: object, **kwargs: object) -> None: ...  # always a TypeError
     @overload
@@ -135,6 +141,38 @@ class Store:
     def get(
         self, key: str, range: _Range, if_match: str, version: str, call: Call, loop: AbstractEventLoop
     ) -> Future[tuple[Source, ObjectMeta]]: ...
+    @overload
+    def get_file(
+        self,
+        key: str,
+        path: str,
+        if_match: str,
+        version: str,
+        mode: str,
+        lanes: int,
+        call: Call,
+        loop: None = None,
+    ) -> Receipt: ...
+    @overload
+    def get_file(
+        self,
+        key: str,
+        path: str,
+        if_match: str,
+        version: str,
+        mode: str,
+        lanes: int,
+        call: Call,
+        loop: AbstractEventLoop,
+    ) -> Future[Receipt]: ...
+    @overload
+    def open_reader(
+        self, key: str, if_match: str, version: str, call: Call, loop: None = None
+    ) -> Reader: ...
+    @overload
+    def open_reader(
+        self, key: str, if_match: str, version: str, call: Call, loop: AbstractEventLoop
+    ) -> Future[Reader]: ...
     @overload
     def put_source(
         self, key: str, source: Source, options: _Options, call: Call, loop: None = None

@@ -22,6 +22,16 @@ void write_all(int fd, Bytes bytes, std::string_view path) {
   }
 }
 
+void write_all_at(int fd, Bytes bytes, std::uint64_t offset, std::string_view path) {
+  while (!bytes.empty()) {
+    ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("write", path, Side::sink);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
 std::size_t read_at(int fd, MutableBytes buffer, std::uint64_t offset, std::string_view path) {
   for (;;) {
     ssize_t n = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(offset));

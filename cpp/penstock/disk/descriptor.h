@@ -31,6 +31,7 @@ class Descriptor {
 
 // Writes all of `bytes` at the descriptor's place, through short writes and EINTR. `path` is for the error.
 void write_all(int fd, Bytes bytes, std::string_view path);
+void write_all_at(int fd, Bytes bytes, std::uint64_t offset, std::string_view path);
 
 // One read at `offset`, through EINTR; 0 at the end of the file.
 std::size_t read_at(int fd, MutableBytes buffer, std::uint64_t offset, std::string_view path);

@@ -10,17 +10,17 @@
 namespace penstock::disk {
 namespace {
 
-std::string parent_of(const std::string& path) {
-  std::string parent = std::filesystem::path{path}.parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
 bool stays_in_urls(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view{"-._~/"}.find(static_cast<char>(c)) != std::string_view::npos;
 }
 
 }  // namespace
+
+std::string parent_of(const std::string& path) {
+  std::string parent = std::filesystem::path{path}.parent_path().string();
+  return parent.empty() ? "." : parent;
+}
 
 FileSink::FileSink(const std::string& path, Existing existing, Call call)
     : FileSink(Folder::open(parent_of(path)), split_path(path).name, existing, std::move(call)) {}

@@ -34,6 +34,9 @@ class FileSink : public Sink {
   bool ended_ = false;
 };
 
+// The folder a trusted path is in; "." for a bare name.
+std::string parent_of(const std::string& path);
+
 // "file:///a/b%20c" for "/a/b c".
 std::string file_url(std::string_view path);
 

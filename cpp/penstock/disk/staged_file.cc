@@ -28,6 +28,10 @@ void StagedFile::write(Bytes bytes) {
   bytes_ += bytes.size();
 }
 
+void StagedFile::write_at(Bytes bytes, std::uint64_t offset) const {
+  write_all_at(file_.get(), bytes, offset, path());
+}
+
 void StagedFile::publish(Existing existing, const std::function<std::shared_ptr<void>()>& before_rename) {
   if (::fsync(file_.get()) != 0) throw_errno("fsync", path(), Side::sink);
   {

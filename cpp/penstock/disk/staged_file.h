@@ -2,7 +2,7 @@
 //
 // Life:     write()*, then publish() or discard(). Dying unpublished discards. A process that is killed
 //           leaves at most the hidden file, never a visible one.
-// Threads:  one caller at a time.
+// Threads:  one caller at a time, but for write_at().
 // Memory:   none: bytes go straight to the system.
 #pragma once
 
@@ -28,6 +28,8 @@ class StagedFile {
   StagedFile& operator=(const StagedFile&) = delete;
 
   void write(Bytes bytes);
+  // Anywhere; from several threads at once. bytes() does not count these.
+  void write_at(Bytes bytes, std::uint64_t offset) const;
   // fsync, `before_rename` (if given), rename, fsync of the folder. What `before_rename` throws leaves
   // nothing visible; what it returns is held until the rename is done, such as a lock.
   void publish(Existing existing, const std::function<std::shared_ptr<void>()>& before_rename = {});

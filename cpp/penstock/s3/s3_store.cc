@@ -6,6 +6,7 @@
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/client.h"
 #include "penstock/s3/copy.h"
+#include "penstock/s3/get_file.h"
 #include "penstock/s3/list.h"
 #include "penstock/s3/reader.h"
 #include "penstock/s3/remove_many.h"
@@ -67,6 +68,13 @@ std::optional<store::ObjectMeta> S3Store::find(std::string_view key, const Call&
 std::unique_ptr<store::ObjectSource> S3Store::get(std::string_view key, const store::ReadOptions& options,
                                                   const Call& call) {
   return open_object(state_->client, key, options, state_->client->with_deadline(call));
+}
+
+Receipt S3Store::get_file(std::string_view key, const std::string& path, const store::FileOptions& options,
+                          const Call& call) {
+  const Call bounded = state_->client->with_deadline(call);
+  if (auto got = get_file_in_lanes(state_->client, key, path, options, bounded)) return *std::move(got);
+  return ObjectStore::get_file(key, path, options, bounded);
 }
 
 std::unique_ptr<Sink> S3Store::open_writer(std::string_view key, const store::WriteOptions& options,

@@ -71,6 +71,13 @@ struct ReadOptions {
   std::string version_id{};
 };
 
+struct FileOptions {
+  std::string if_match{};
+  std::string version_id{};
+  bool create = false;  // Error(conflict) if a file is there already
+  int lanes = 4;        // ranges under way at once, where the far end is a server
+};
+
 struct ListOptions {
   std::string start_after{};  // exclusive
 };

@@ -7,6 +7,7 @@
 
 #include "penstock/base/redact.h"
 #include "penstock/base/utf8.h"
+#include "penstock/disk/file_sink.h"
 #include "penstock/store/level_listing.h"
 #include "penstock/streams/memory.h"
 #include "penstock/streams/stages.h"
@@ -63,6 +64,35 @@ ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
   throw Error{Kind::missing,
               fmt::format("nothing is at {}", location(key)),
               {.doing = "head", .subject = location(key)}};
+}
+
+Receipt ObjectStore::get_file(std::string_view key, const std::string& path, const FileOptions& options,
+                              const Call& call) {
+  const auto object =
+      get(key, {.if_match = options.if_match, .version_id = options.version_id}, call);
+  const ObjectMeta& meta = object->meta();
+  const auto existing = options.create ? disk::Existing::refuse : disk::Existing::replace;
+  disk::FileSink file{path, existing, call};
+  Meter metered{*object, call.progress};
+  if (const std::uint64_t bytes = file.write_from(metered); bytes != meta.bytes) {
+    throw Error{Kind::corrupt,
+                fmt::format("{} has {} bytes and {} came", location(key), meta.bytes, bytes),
+                {.side = Side::source,
+                 .doing = "get file",
+                 .subject = location(key),
+                 .expected = std::to_string(meta.bytes),
+                 .actual = std::to_string(bytes)}};
+  }
+  Receipt receipt = file.finish();
+  if (call.progress) {
+    call.progress->report(
+        {.state = TransferState::completed, .bytes_done = meta.bytes, .bytes_total = meta.bytes});
+  }
+  receipt.etag = meta.etag;
+  receipt.version_id = meta.version_id;
+  receipt.content_type = meta.content_type;
+  receipt.digests = meta.digests;
+  return receipt;
 }
 
 Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOptions& options,

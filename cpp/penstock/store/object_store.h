@@ -44,6 +44,11 @@ class ObjectStore {
   virtual std::unique_ptr<ObjectSource> get(std::string_view key, const ReadOptions& options = {},
                                             const Call& call = {}) = 0;
 
+  // The object as a file at `path`, whose folder must exist: hidden until it is whole and on the disk.
+  // Receipt::location is the file's, the ETag the object's.
+  virtual Receipt get_file(std::string_view key, const std::string& path, const FileOptions& options = {},
+                           const Call& call = {});
+
   // Nothing is visible under `key` until the writer's finish() returns.
   virtual std::unique_ptr<Sink> open_writer(std::string_view key, const WriteOptions& options = {},
                                             const Call& call = {}) = 0;

@@ -14,6 +14,7 @@ b'one two'
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from penstock import stores as sync
@@ -25,6 +26,7 @@ from penstock.objects import Range, as_tuple
 from penstock.progress import reporter
 from penstock.stores.object_store import LIST_PAGE, native_store
 from penstock.stores.options import write_options
+from penstock.stores.reader import place
 from penstock.streams import call, is_buffer
 from penstock.units import span
 
@@ -46,6 +48,26 @@ class GetResult(Source):
 
     meta: ObjectMeta
     range: Range | None
+
+
+class ObjectReader(Source):
+    """Async twin of penstock.stores.ObjectReader: read anywhere."""
+
+    _native: _core.Reader
+
+    def __init__(self, native: _core.Reader) -> None:
+        self._native, self._feed = native, None
+        self.meta: ObjectMeta = native.meta
+
+    async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Where the next read begins; costs nothing."""
+        to = place(self._native, offset, whence)
+        self._native.seek(to)
+        return to
+
+    async def tell(self) -> int:
+        """Where the next read begins."""
+        return self._native.tell()
 
 
 class ObjectStore(Closing):
@@ -97,6 +119,32 @@ class ObjectStore(Closing):
         result = GetResult._of(native)
         result.meta, result.range = meta, asked
         return result
+
+    async def get_file(
+        self,
+        key: str,
+        path: str | PathLike[str],
+        *,
+        lanes: int = 4,
+        mode: str = "overwrite",
+        if_match: str = "",
+        version: str = "",
+        progress: ProgressLike = None,
+        deadline: Span | None = None,
+    ) -> Receipt:
+        with reporter(progress, key) as report:
+            on, told = told_call(deadline, report)
+            with raising_of(told):
+                job = self._native.get_file(key, os.fspath(path), if_match, version, mode, lanes, on, loop())
+                return await done(job, on.stop)
+
+    async def open_reader(
+        self, key: str, *, if_match: str = "", version: str = "", deadline: Span | None = None
+    ) -> ObjectReader:
+        on = call(deadline)
+        return ObjectReader(
+            await done(self._native.open_reader(key, if_match, version, on, loop()), on.stop)
+        )
 
     async def put(
         self,

@@ -11,11 +11,13 @@ from penstock.streams import Sink, Source, call, is_buffer, native_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from os import PathLike
 
     from typing_extensions import Self
 
     from penstock.objects import ObjectMeta, Range, Receipt, RemoveReport
     from penstock.progress import ProgressLike
+    from penstock.stores.reader import ObjectReader
     from penstock.units import Span
 
 LIST_PAGE = 256
@@ -117,6 +119,65 @@ class ObjectStore:
         asked = None if range is None else Range.of(range)
         native, meta = self._native.get(key, as_tuple(asked), if_match, version, call(deadline))
         return GetResult._opened(native, meta, asked)
+
+    def get_file(
+        self,
+        key: str,
+        path: str | PathLike[str],
+        *,
+        lanes: int = 4,
+        mode: str = "overwrite",
+        if_match: str = "",
+        version: str = "",
+        progress: ProgressLike = None,
+        deadline: Span | None = None,
+    ) -> Receipt:
+        """The object as a file, which is hidden until it is whole, compared and on the disk.
+
+        Args:
+            key: The object.
+            path: Of the file; its folder must exist.
+            lanes: Ranges of 8 MiB under way at once, from S3; each is resumed alone.
+            mode: overwrite, or create: Conflict if something is there.
+            if_match: Conflict unless the object has this ETag.
+            version: A version id, where the store keeps versions.
+            progress: True for a bar, or a callable that receives a Progress.
+            deadline: Of the whole call.
+        Returns:
+            Receipt: ``location`` is the file's, ``etag`` and ``digests`` the object's.
+        Raises:
+            Conflict: The object was replaced meanwhile, code ``changed``: never a mixture of two.
+            Corrupt: The bytes are not those that were stored.
+        Memory:
+            A ring and 256 KiB a lane.
+
+        >>> store = penstock.MemoryStore(); _ = store.put("k", b"0123456789")
+        >>> store.get_file("k", folder / "k").bytes
+        10
+        """
+        from os import fspath
+
+        with reporter(progress, key) as report:
+            on = call(deadline, report)
+            return self._native.get_file(key, fspath(path), if_match, version, mode, lanes, on)
+
+    def open_reader(
+        self, key: str, *, if_match: str = "", version: str = "", deadline: Span | None = None
+    ) -> ObjectReader:
+        """A binary file to read and seek in, for whatever wants one: zipfile, pandas, pyarrow.
+
+        A seek costs nothing; the next read opens the object there. All reads are of one version: a replaced object
+        is Conflict, code ``changed``.
+
+        >>> store = penstock.MemoryStore(); _ = store.put("k", b"0123456789")
+        >>> with store.open_reader("k") as reader:
+        ...     _ = reader.seek(-4, 2)
+        ...     reader.read(2), reader.tell()
+        (b'67', 8)
+        """
+        from penstock.stores.reader import ObjectReader
+
+        return ObjectReader(self._native.open_reader(key, if_match, version, call(deadline)))
 
     def put(
         self,

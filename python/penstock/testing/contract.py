@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import Conflict, Corrupt, NotFound, Refused
@@ -124,6 +126,34 @@ class StoreContract(ABC):
         assert self.store.get("range/k", range=slice(7, None)).bytes() == b"789"
         assert self.store.get("range/k", range=-3).bytes() == b"789"
         assert self.store.get("range/k", range=(2, 4)).meta.bytes == 10
+
+    def test_a_reader_seeks_and_reads_anywhere(self) -> None:
+        body = fill(1_000_000)
+        self.store.put("reader/k", body)
+        with self.store.open_reader("reader/k") as reader:
+            assert reader.meta.bytes == len(body)
+            assert reader.read(3) == body[:3]
+            for place in (999_990, 10, 600_000, 600_100, 999_999, 0):
+                assert reader.seek(place) == place
+                assert reader.read(7) == body[place : place + 7]
+            assert reader.seek(-5, 2) == reader.tell() == len(body) - 5
+            assert reader.read() == body[-5:]
+            assert reader.read(1) == b""
+            reader.seek(2_000_000)
+            assert reader.read(1) == b""
+        _raises(NotFound, lambda: self.store.open_reader("reader/none"))
+
+    def test_a_file_is_the_object_or_is_not_there(self) -> None:
+        body = fill(self.big)
+        self.store.put("file/k", body)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "f"
+            got = self.store.get_file("file/k", path)
+            assert (got.bytes, got.etag) == (self.big, self.store.head("file/k").etag)
+            assert path.read_bytes() == body
+            _raises(Conflict, lambda: self.store.get_file("file/k", path, mode="create"))
+            _raises(NotFound, lambda: self.store.get_file("file/none", Path(folder) / "g"))
+            assert [entry.name for entry in Path(folder).iterdir()] == ["f"]
 
     def test_list_is_in_order_of_bytes_under_the_prefix(self) -> None:
         keys = ["list/b", "list/a/2", "list/a/10", "list/é", "list/z"]
