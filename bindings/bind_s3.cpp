@@ -2,20 +2,14 @@
 #include <pybind11/stl.h>
 
 #include "penstock/s3/provider.h"
-#include "penstock/s3/s3_store.h"
 
 #include "await.h"
 #include "bind.h"
 #include "chain.h"
+#include "s3_handle.h"
 
 namespace penstock::python {
 namespace {
-
-// An S3Store as Python holds it: a Store that also knows what only S3 has.
-struct S3Handle : StoreHandle {
-  explicit S3Handle(std::shared_ptr<s3::S3Store> made) : StoreHandle{made}, s3(std::move(made)) {}
-  std::shared_ptr<s3::S3Store> s3;
-};
 
 template <class Value>
 void take(const py::dict& options, const char* name, Value& into) {
@@ -65,23 +59,13 @@ py::dict to_dict(const s3::Capabilities& row) {
   return out;
 }
 
-// Named here so that perform() finds their to_python().
+// Named here so that perform() finds its to_python().
 struct Row {
   s3::Capabilities row;
-};
-struct Uploads {
-  std::vector<s3::OpenUpload> uploads;
 };
 
 py::object to_python(const Row& row) {
   return to_dict(row.row);
-}
-
-py::object to_python(const Uploads& open) {
-  py::list out;
-  for (const auto& upload : open.uploads)
-    out.append(py::make_tuple(text(upload.key), text(upload.upload_id)));
-  return out;
 }
 
 py::object presign(const S3Handle& self, const std::string& method, const std::string& key,
@@ -100,7 +84,8 @@ py::object presign(const S3Handle& self, const std::string& method, const std::s
 void bind_s3(py::module_& core) {
   const auto call = py::arg("call");
   const auto loop = py::arg("loop") = py::none();
-  py::class_<S3Handle, StoreHandle>(core, "S3Store", plain_type())
+  S3Class store(core, "S3Store", plain_type());
+  store
       .def(py::init([](const py::dict& options) {
         return S3Handle{std::make_shared<s3::S3Store>(config_from(options))};
       }))
@@ -111,24 +96,8 @@ void bind_s3(py::module_& core) {
           [](const S3Handle& self, const CallPointer& state, const py::object& loop_) {
             return perform(state, loop_, [s3 = self.s3](const Call& c) { return Row{s3->capabilities(c)}; });
           },
-          call, loop)
-      .def(
-          "list_uploads",
-          [](const S3Handle& self, const std::string& key, const CallPointer& state,
-             const py::object& loop_) {
-            return perform(state, loop_,
-                           [s3 = self.s3, key](const Call& c) { return Uploads{s3->list_uploads(key, c)}; });
-          },
-          py::arg("key"), call, loop)
-      .def(
-          "abort_upload",
-          [](const S3Handle& self, const std::string& key, const std::string& id, const CallPointer& state,
-             const py::object& loop_) {
-            return perform(state, loop_, [s3 = self.s3, key, id](const Call& c) {
-              s3->abort_upload({key, id, std::nullopt}, c);
-            });
-          },
-          py::arg("key"), py::arg("upload_id"), call, loop);
+          call, loop);
+  bind_uploads(store);
 }
 
 }  // namespace penstock::python

@@ -41,6 +41,12 @@ class SinkHandle : public Sink {
     finished();
     return receipt;
   }
+  // What `look` gives for the sink, while nobody else uses it.
+  template <class Look>
+  auto with(Look look) {
+    const Use use{*this};
+    return look(*sink_);
+  }
   void abort(std::string_view why) noexcept override;
   bool ended() const;
   const CallPointer& call() const { return call_; }

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from penstock import aio, aws, bundles, codecs, files, sqs, testing
     from penstock.codecs import Gunzip
     from penstock.files import fetch
-    from penstock.objects import ObjectMeta, Progress, Range, Receipt, RemoveReport
+    from penstock.objects import (
+        ObjectMeta,
+        OpenUpload,
+        Progress,
+        Range,
+        Receipt,
+        RemoveReport,
+        SweepReport,
+        UploadState,
+    )
 
 __version__: str = _core.__version__
 
@@ -62,6 +71,7 @@ __all__ = [
     "NotFound",
     "ObjectMeta",
     "ObjectStore",
+    "OpenUpload",
     "Progress",
     "Range",
     "Receipt",
@@ -72,7 +82,9 @@ __all__ = [
     "Sink",
     "Source",
     "StoreProtocol",
+    "SweepReport",
     "Tee",
+    "UploadState",
     "aio",
     "aws",
     "bundles",
@@ -93,7 +105,19 @@ _LATE_MODULES = frozenset({"aio", "aws", "bundles", "codecs", "files", "sqs", "t
 _LATE_NAMES = {
     "Gunzip": "codecs",
     "fetch": "files",
-    **dict.fromkeys(("ObjectMeta", "Progress", "Range", "Receipt", "RemoveReport"), "objects"),
+    **dict.fromkeys(
+        (
+            "ObjectMeta",
+            "OpenUpload",
+            "Progress",
+            "Range",
+            "Receipt",
+            "RemoveReport",
+            "SweepReport",
+            "UploadState",
+        ),
+        "objects",
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 from typing_extensions import Buffer
 
+from penstock.errors import Error
 from penstock.files import FileResult
 from penstock.objects import ObjectMeta, Progress, Receipt, RemoveReport
 from penstock.sqs import BatchReport, DeleteReport, Received, Sent
@@ -19,6 +20,8 @@ _Range = tuple[int | None, int | None, int | None] | None
 _Pairs = Sequence[tuple[str, str]]
 _Options = dict[str, Any]
 _Stored = tuple[str, str, int, str]  # name, location, bytes, sha256
+# Uploads (key, id, begun), how many were aborted, errors by id.
+_Swept = tuple[list[tuple[str, str, float | None]], int, dict[str, Error]]
 _OnComplete = Callable[[_Options], object]
 
 class Call:
@@ -280,6 +283,24 @@ class S3Store(Store):
     def abort_upload(self, key: str, upload_id: str, call: Call, loop: None = None) -> None: ...
     @overload
     def abort_upload(self, key: str, upload_id: str, call: Call, loop: AbstractEventLoop) -> Future[None]: ...
+    @staticmethod
+    def upload_state(sink: Sink) -> _Options | None: ...
+    @overload
+    def resume_upload(
+        self, state: _Options, source: Source, options: _Options, call: Call, loop: None = None
+    ) -> Receipt: ...
+    @overload
+    def resume_upload(
+        self, state: _Options, source: Source, options: _Options, call: Call, loop: AbstractEventLoop
+    ) -> Future[Receipt]: ...
+    @overload
+    def sweep_uploads(
+        self, prefix: str, older_than: float, dry_run: bool, call: Call, loop: None = None
+    ) -> _Swept: ...
+    @overload
+    def sweep_uploads(
+        self, prefix: str, older_than: float, dry_run: bool, call: Call, loop: AbstractEventLoop
+    ) -> Future[_Swept]: ...
 
 # Body, attributes (name, type, value), delay, group and deduplication id; text as its UTF-8.
 _Message = tuple[bytes, list[tuple[bytes, bytes, bytes]], float | None, bytes, bytes]

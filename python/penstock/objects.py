@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock import display
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from penstock.errors import Error
@@ -124,6 +124,66 @@ class RemoveReport:
 
     removed: int
     errors: Mapping[str, Error] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadState:
+    """What must be known of an unfinished upload to go on with it: pickle it, or write ``asdict`` as JSON.
+
+    ``S3Store.open_writer(...).state()`` gives it; for an upload of another program bucket, key and upload_id
+    are enough. It holds no secrets.
+
+    Attributes:
+        key: The real one, the store's prefix included.
+        token: What settles a lost answer; empty if the upload is another program's.
+        mode: overwrite or create; with ``if_match`` the condition under which it will be published.
+        part_bytes: Of its parts; 0: as those that are there.
+        checksum: The algorithm declared when it began, where the server does not list it.
+        begun: Seconds since 1970.
+    """
+
+    bucket: str
+    key: str
+    upload_id: str
+    token: str = ""
+    mode: str = "overwrite"
+    if_match: str = ""
+    part_bytes: int = 0
+    length: int | None = None
+    length_hint: int | None = None
+    checksum: str = ""
+    begun: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenUpload:
+    """An unfinished upload; ``begun`` in seconds since 1970."""
+
+    key: str
+    upload_id: str
+    begun: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What ``sweep_uploads`` found and did.
+
+    Attributes:
+        uploads: The stale ones.
+        aborted: How many of them are gone.
+        errors: The others, upload id to Error.
+    """
+
+    uploads: tuple[OpenUpload, ...]
+    aborted: int = 0
+    errors: Mapping[str, Error] = field(default_factory=dict)
+
+    @classmethod
+    def _of(
+        cls, uploads: Iterable[tuple[str, str, float | None]], aborted: int, errors: Mapping[str, Error]
+    ) -> SweepReport:
+        found = (OpenUpload(key=key, upload_id=id_, begun=begun) for key, id_, begun in uploads)
+        return cls(uploads=tuple(found), aborted=aborted, errors=errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,8 +59,9 @@ class Completion : public std::enable_shared_from_this<Completion> {
   }
 
   std::string checksum_element() const {
-    const auto& checksum = publication_.identity.checksum;
-    return checksum ? "Checksum" + s3_name(checksum->algorithm()) : std::string{};
+    const auto& whole = publication_.identity.checksum;
+    if (publication_.part_checksum) return "Checksum" + s3_name(*publication_.part_checksum);
+    return whole ? "Checksum" + s3_name(whole->algorithm()) : std::string{};
   }
 
   http::Headers headers() const {

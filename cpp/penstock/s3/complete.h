@@ -26,6 +26,7 @@ struct Publication {
   Identity identity;
   store::Mode mode;
   std::vector<SentPart> parts;  // from 1, consecutive
+  std::optional<Algorithm> part_checksum = {};  // of SentPart::checksum; unset: identity's
 };
 
 // Publishes as a chore of the I/O thread, by the table of s3.md 4.5: a lost answer is settled by HEAD and by

@@ -47,6 +47,7 @@ PartPlan::PartPlan(const Capabilities& row, std::uint64_t part_bytes, std::optio
 }
 
 std::uint64_t PartPlan::size_of(int number) const {
+  if (const auto fixed = fixed_.find(number); fixed != fixed_.end()) return fixed->second;
   if (!grows_) return first_;
   const int doublings = std::min((number - 1) / kPartsBeforeDoubling, 30);
   return std::min(first_ << doublings, max_part_bytes_);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -24,6 +25,8 @@ class PartPlan {
            std::optional<std::uint64_t> length_hint);
 
   std::uint64_t size_of(int number) const;  // of part 1, 2, ..
+  // This one part has another size than planned, because it is there already.
+  void fix(int number, std::uint64_t bytes) { fixed_[number] = bytes; }
   int max_parts() const { return max_parts_; }
   std::uint64_t min_part_bytes() const { return min_part_bytes_; }
   bool equal_parts() const { return equal_parts_; }
@@ -33,6 +36,7 @@ class PartPlan {
   bool equal_parts_;
   int max_parts_;
   std::uint64_t first_, min_part_bytes_, max_part_bytes_;
+  std::map<int, std::uint64_t> fixed_;
 };
 
 // The bytes of one part, page by page.

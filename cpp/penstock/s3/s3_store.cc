@@ -13,6 +13,7 @@
 #include "penstock/s3/writer.h"
 #include "penstock/store/level_listing.h"
 #include "penstock/streams/memory.h"
+#include "penstock/streams/stages.h"
 
 namespace penstock::s3 {
 namespace {
@@ -27,13 +28,14 @@ void check_method(const std::string& method) {
   throw Error{Kind::refused, "presign takes GET, PUT, HEAD or DELETE"};
 }
 
-void forget_upload(Client& s3, const UploadName& upload, const Call& call) {
-  try {
-    s3.send(abort_upload(s3.address(), upload),
-            {.call = call, .key = upload.key, .doing = "abort upload", .side = Side::sink});
-  } catch (const Error& error) {
-    if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
-  }
+// The state is of this bucket, and of a key that this store may write.
+void check_state(const Client& client, const UploadState& state) {
+  const Config& config = client.config();
+  if (state.bucket == config.bucket && state.key.starts_with(config.prefix) && !state.upload_id.empty()) return;
+  throw Error{Kind::refused,
+              "the upload of " + state.key + " in " + state.bucket + " is not one of this store, " +
+                  client.location(config.prefix),
+              {.side = Side::sink, .doing = "resume upload"}};
 }
 
 }  // namespace
@@ -217,6 +219,29 @@ std::uint64_t S3Store::abort_uploads_of(std::string_view key, const Call& call) 
     ++aborted;
   }
   return aborted;
+}
+
+SweepReport S3Store::sweep_uploads(std::string_view prefix, const SweepOptions& options, const Call& call) {
+  Client& s3 = *state_->client;
+  return sweep(s3, s3.config().prefix + std::string{prefix}, options, s3.with_deadline(call));
+}
+
+Receipt S3Store::resume_upload(const UploadState& state, Source& source, const store::WriteOptions& options,
+                               const Call& call) {
+  Client& s3 = *state_->client;
+  check_state(s3, state);
+  const Call bounded = s3.with_deadline(call);
+  try {
+    Resumed resumed = look_up(s3, state, bounded);
+    ObjectWriter writer{state_->client, state, std::move(resumed), options, bounded};
+    Meter metered{source, call.progress};
+    writer.write_from(metered);
+    return writer.finish();
+  } catch (const Error& error) {
+    if (error.facts().code != "NoSuchUpload") throw;
+    if (auto published = published_by(s3, state, bounded)) return *std::move(published);
+    throw;
+  }
 }
 
 Capabilities S3Store::capabilities(const Call& call) {

@@ -12,14 +12,11 @@
 
 #include "penstock/s3/config.h"
 #include "penstock/s3/provider.h"
+#include "penstock/s3/resume.h"
+#include "penstock/s3/sweep.h"
 #include "penstock/store/object_store.h"
 
 namespace penstock::s3 {
-
-struct OpenUpload {
-  std::string key, upload_id;
-  std::optional<WallTime> initiated;
-};
 
 class S3Store : public store::ObjectStore {
  public:
@@ -64,6 +61,13 @@ class S3Store : public store::ObjectStore {
 
   std::vector<OpenUpload> list_uploads(std::string_view key, const Call& call = {});  // of exactly this key
   void abort_upload(const OpenUpload& upload, const Call& call = {});
+  // Uploads under the prefix that began long ago; aborts them unless options.dry_run.
+  SweepReport sweep_uploads(std::string_view prefix, const SweepOptions& options = {}, const Call& call = {});
+  // Goes on with an upload whose state a writer of open_writer() gave (Resumable), or of another program.
+  // `source` gives the whole object again; parts that are there with equal size and checksum are not sent.
+  // If it fails the upload stays open. One that turns out to be complete already is success.
+  Receipt resume_upload(const UploadState& state, Source& source, const store::WriteOptions& options = {},
+                        const Call& call = {});
 
   // The provider row in force. May ask the endpoint (HeadBucket), once.
   Capabilities capabilities(const Call& call = {});

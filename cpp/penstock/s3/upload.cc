@@ -169,7 +169,7 @@ MultipartUpload::MultipartUpload(std::shared_ptr<Client> client, std::shared_ptr
       identity_(std::move(identity)),
       options_(std::move(options)),
       call_(std::move(call)) {
-  create();
+  options_.resumed ? take_up(*options_.resumed) : create();
 }
 
 MultipartUpload::~MultipartUpload() {
@@ -207,6 +207,26 @@ void MultipartUpload::create() {
   forget_lost_creates(trace->lost);
 }
 
+void MultipartUpload::take_up(const Resumed& resumed) {
+  upload_ = resumed.name;
+  checksum_ = resumed.checksum;
+  client_->endpoint().opened(upload_.upload_id);
+  client_->http().count([](http::Statistics& statistics) { ++statistics.uploads_open; });
+}
+
+// Whether the next part is there as it would be sent. One whose checksum nobody knows is not.
+bool MultipartUpload::keep(std::uint64_t bytes, const std::optional<Digest>& checksum) {
+  if (!options_.resumed || !checksum || !checksum_) return false;
+  const auto found = options_.resumed->parts.find(next_number_);
+  if (found == options_.resumed->parts.end()) return false;
+  const ListedPart& there = found->second;
+  if (there.bytes != bytes || there.checksum(*checksum_) != checksum->base64()) return false;
+  flight_->started();
+  flight_->landed({next_number_++, bytes, there.etag, checksum->base64()});
+  ++kept_;
+  return true;
+}
+
 // Each lost answer may have left an upload whose id nobody has.
 void MultipartUpload::forget_lost_creates(int lost) {
   if (lost == 0) return;
@@ -225,8 +245,9 @@ int MultipartUpload::begin_part() {
 }
 
 void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
-  const int number = begin_part();
   if (!checksum_) checksum.reset();
+  if (keep(part->size(), checksum)) return;
+  const int number = begin_part();
   std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part),
                                  std::move(checksum), call_.deadline)
       ->send();
@@ -239,10 +260,11 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
   flight_->throw_fault();
   base::check(call_, "complete upload");
   identity_.bytes = bytes;
-  if (checksum_) identity_.checksum = std::move(checksum);
+  const bool composite = options_.resumed && options_.resumed->composite;
+  if (checksum_ && !composite) identity_.checksum = std::move(checksum);
   over_ = true;  // from here the chore decides: it publishes, or aborts
   Pending<PublishOutcome> pending;
-  complete_and_settle(client_, {upload_, identity_, options_.mode, flight_->take_parts()},
+  complete_and_settle(client_, {upload_, identity_, options_.mode, flight_->take_parts(), checksum_},
                       [pending](PublishOutcome outcome) { pending.set(std::move(outcome)); });
   try {
     PublishOutcome outcome = pending.wait(call_, "complete upload");
@@ -257,10 +279,17 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
   }
 }
 
+// It was there before us and may be taken up again.
+void MultipartUpload::leave_open() {
+  client_->endpoint().closed(upload_.upload_id);
+  client_->http().count([](http::Statistics& statistics) { --statistics.uploads_open; });
+}
+
 void MultipartUpload::abort() noexcept {
   if (std::exchange(over_, true)) return;
   flight_->request_stop();
   if (upload_.upload_id.empty()) return;
+  if (options_.resumed) return leave_open();
   // Pending from here on, so that drain() also waits for the parts that are being stopped.
   flight_->when_idle([client = client_, upload = upload_, chore = client_->http().chore()] {
     abort_in_background(client, upload);

@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -57,12 +58,22 @@ class Flight {
   std::function<void()> when_idle_;
 };
 
+// An upload that another process began, as ListParts has it.
+struct Resumed {
+  UploadName name;
+  std::map<int, ListedPart> parts;
+  std::optional<Algorithm> checksum;  // as declared at Create
+  bool composite = false;             // its checksum of the whole is one of the parts' checksums
+};
+
 struct UploadOptions {
   store::Mode mode;
   http::Headers attributes;  // of CreateMultipartUpload, without checksum
   int lanes = 4;
   bool reap = false;
   bool checksums = true;  // declare the client's at Create
+  // Taken up instead of creating one: parts that are there are not sent, and abort() leaves it open.
+  std::optional<Resumed> resumed = {};
 };
 
 class MultipartUpload {
@@ -89,9 +100,13 @@ class MultipartUpload {
   const UploadName& name() const { return upload_; }
   const std::string& id() const { return upload_.upload_id; }  // "": nothing created yet
   int parts() const { return next_number_ - 1; }
+  int kept() const { return kept_; }  // parts that were there already
 
  private:
   void create();
+  void take_up(const Resumed& resumed);
+  void leave_open();
+  bool keep(std::uint64_t bytes, const std::optional<Digest>& checksum);
   void forget_lost_creates(int lost);
 
   std::shared_ptr<Client> client_;
@@ -101,7 +116,7 @@ class MultipartUpload {
   Call call_;
   UploadName upload_;
   std::optional<Algorithm> checksum_;  // as declared at Create
-  int next_number_ = 1;
+  int next_number_ = 1, kept_ = 0;
   bool over_ = false;
 };
 

@@ -48,6 +48,24 @@ int lanes_for(const Client& client, const store::WriteOptions& options) {
   return lanes;
 }
 
+store::WriteOptions resumed_options(const Client& client, const UploadState& state, const Resumed& resumed,
+                                    store::WriteOptions options) {
+  options.mode = state.mode;
+  options.length = state.length;
+  options.length_hint = state.length_hint;
+  options.part_bytes = part_bytes_of(state, resumed, client.config().part_bytes);
+  return options;
+}
+
+// Parts that are there keep their size, so that they need not be sent; but a last one that is short may be so
+// only because the source had ended there.
+void fix_sizes(PartPlan& plan, const Resumed& resumed) {
+  for (const auto& [number, part] : resumed.parts) {
+    const bool may_be_an_end = number == resumed.parts.rbegin()->first && part.bytes < plan.size_of(number);
+    if (part.bytes >= plan.min_part_bytes() && !may_be_an_end) plan.fix(number, part.bytes);
+  }
+}
+
 Error mismatch(const std::string& what, std::string expected, std::string actual) {
   Facts facts{.side = Side::sink, .doing = "verify"};
   facts.expected = std::move(expected);
@@ -81,6 +99,36 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
   for (const Digest& digest : options_.expected) {
     if (digest.algorithm() != checksum_) expected_.emplace_back(digest.algorithm());
   }
+}
+
+ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, const UploadState& state, Resumed resumed,
+                           const store::WriteOptions& options, const Call& call)
+    : ObjectWriter(client, state.key, resumed_options(*client, state, resumed, options), call) {
+  identity_.token = state.token;
+  if (state.begun) identity_.begun = *state.begun;
+  checksum_ = resumed.checksum;
+  checksum_ ? void(part_checksum_.emplace(*checksum_)) : part_checksum_.reset();
+  fix_sizes(plan_, resumed);
+  upload_ = std::make_unique<MultipartUpload>(client_, flight_, identity_,
+                                              UploadOptions{.mode = options_.mode,
+                                                            .attributes = {},
+                                                            .lanes = lanes_,
+                                                            .resumed = std::move(resumed)},
+                                              call_);
+}
+
+std::optional<UploadState> ObjectWriter::state() const {
+  if (!upload_ || state_ != State::open) return std::nullopt;
+  return UploadState{.bucket = client_->config().bucket,
+                     .key = key_,
+                     .upload_id = upload_->id(),
+                     .token = identity_.token,
+                     .mode = options_.mode,
+                     .part_bytes = options_.part_bytes.value_or(client_->config().part_bytes),
+                     .length = options_.length,
+                     .length_hint = options_.length_hint,
+                     .checksum = checksum_ ? std::string{to_string(*checksum_)} : std::string{},
+                     .begun = identity_.begun};
 }
 
 ObjectWriter::~ObjectWriter() {
@@ -366,6 +414,10 @@ Receipt ObjectWriter::receipt_of(const Published& published) const {
   receipt.attempts = published.attempts;
   receipt.mode = upload_ ? "multipart" : "put";
   receipt.mode_reason = upload_ ? "larger than one part" : "fits one part";
+  if (upload_ && upload_->kept() > 0) {
+    receipt.mode_reason = "resumed: " + std::to_string(upload_->kept()) + " of " +
+                          std::to_string(upload_->parts()) + " parts were there";
+  }
   return receipt;
 }
 

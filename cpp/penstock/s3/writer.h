@@ -11,20 +11,26 @@
 #include <vector>
 
 #include "penstock/s3/parts.h"
+#include "penstock/s3/resume.h"
 #include "penstock/s3/upload.h"
 #include "penstock/streams/sink.h"
 
 namespace penstock::s3 {
 
-class ObjectWriter final : public Sink {
+class ObjectWriter final : public Sink, public Resumable {
  public:
   ObjectWriter(std::shared_ptr<Client> client, std::string full_key, store::WriteOptions options, Call call);
+  // Goes on with an upload: all of its bytes are written again, what is there of them is not sent. If this
+  // fails the upload stays open.
+  ObjectWriter(std::shared_ptr<Client> client, const UploadState& state, Resumed resumed,
+               const store::WriteOptions& options, const Call& call);
   ~ObjectWriter() override;
 
   void write(Bytes bytes) override;
   std::uint64_t write_from(Source& source) override;
   Receipt finish() override;
   void abort(std::string_view why) noexcept override;
+  std::optional<UploadState> state() const override;
 
   // The whole object from borrowed memory: parts are slices of it, nothing is copied. Instead of write() and
   // finish(). On return nothing refers to `bytes` any more.

@@ -131,15 +131,26 @@ ObjectPage parse_objects(std::string_view xml) {
   return page;
 }
 
+const std::string& ListedPart::checksum(Algorithm algorithm) const {
+  static const std::string none;
+  if (algorithm == Algorithm::crc64nvme) return crc64nvme;
+  if (algorithm == Algorithm::crc32c) return crc32c;
+  return algorithm == Algorithm::crc32 ? crc32 : none;
+}
+
 PartPage parse_parts(std::string_view xml) {
   const Document document{xml, "ListPartsResult"};
   const pugi::xml_node root = document.root();
-  PartPage page{.truncated = flag(root, "IsTruncated")};
+  PartPage page{.truncated = flag(root, "IsTruncated"),
+                .checksum_algorithm = text(root, "ChecksumAlgorithm"),
+                .checksum_type = text(root, "ChecksumType")};
   for (const pugi::xml_node& entry : root.children("Part")) {
     page.parts.push_back({.number = number<int>(entry, "PartNumber"),
                           .bytes = number<std::uint64_t>(entry, "Size"),
                           .etag = text(entry, "ETag"),
-                          .crc64nvme = text(entry, "ChecksumCRC64NVME")});
+                          .crc64nvme = text(entry, "ChecksumCRC64NVME"),
+                          .crc32c = text(entry, "ChecksumCRC32C"),
+                          .crc32 = text(entry, "ChecksumCRC32")});
   }
   if (page.truncated) page.next_marker = number<int>(root, "NextPartNumberMarker");
   return page;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "penstock/base/call.h"
+#include "penstock/streams/hash.h"
 
 namespace penstock::s3 {
 
@@ -34,12 +35,15 @@ struct ListedPart {
   int number = 0;
   std::uint64_t bytes = 0;
   std::string etag, crc64nvme;  // base64; "" if the server keeps none
+  std::string crc32c = {}, crc32 = {};
+  const std::string& checksum(Algorithm algorithm) const;  // "" also of an algorithm that is none of these
 };
 
 struct PartPage {
   std::vector<ListedPart> parts = {};
   bool truncated = false;
   int next_marker = 0;
+  std::string checksum_algorithm = {}, checksum_type = {};  // as CreateMultipartUpload said: CRC32, COMPOSITE
 };
 
 struct ListedUpload {

@@ -22,11 +22,13 @@ from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop, raising_of, told_call
 from penstock.aio.streams import Sink, Source, fed, native_source
 from penstock.fields import pairs
-from penstock.objects import Range, as_tuple
+from penstock.objects import Range, SweepReport, as_tuple
 from penstock.progress import reporter
 from penstock.stores.object_store import LIST_PAGE, native_store
 from penstock.stores.options import write_options
 from penstock.stores.reader import place
+from penstock.stores.s3 import Upload as SyncUpload
+from penstock.stores.s3 import as_dict
 from penstock.streams import call, is_buffer
 from penstock.units import span
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from penstock import _core
-    from penstock.objects import ObjectMeta, Receipt, RemoveReport
+    from penstock.objects import ObjectMeta, Receipt, RemoveReport, UploadState
     from penstock.progress import ProgressLike
     from penstock.stores import StoreProtocol
     from penstock.units import Span
@@ -234,6 +236,14 @@ class ObjectStore(Closing):
         return f"aio.{self.sync!r}"
 
 
+class Upload(Sink):
+    """Async twin of penstock.stores.Upload."""
+
+    def state(self) -> UploadState | None:
+        """What resume_upload() needs, once a part has gone out; None before that."""
+        return SyncUpload(self._native).state()
+
+
 Uploads = list[tuple[str, str]]  # inside ObjectStore the name `list` is its method
 
 
@@ -288,6 +298,39 @@ class S3Store(ObjectStore):
         """End an unfinished upload; nothing of it stays."""
         on = call(deadline)
         await done(self.sync._native.abort_upload(key, upload_id, on, loop()), on.stop)
+
+    async def open_writer(self, key: str, *, deadline: Span | None = None, **options: Any) -> Upload:
+        on = call(deadline)
+        return Upload(await done(self._native.open_writer(key, write_options(options), on, loop()), on.stop))
+
+    async def resume_upload(
+        self,
+        state: UploadState,
+        source: Any,
+        *,
+        progress: ProgressLike = None,
+        deadline: Span | None = None,
+        **options: Any,
+    ) -> Receipt:
+        chosen = write_options(options)
+        with reporter(progress, state.key) as report:
+            on, told = told_call(deadline, report)
+            native, feed = native_source(source)
+            with raising_of(told):
+                job = self.sync._native.resume_upload(as_dict(state), native, chosen, on, loop())
+                return await fed(feed, job, on.stop)
+
+    async def sweep_uploads(
+        self,
+        prefix: str = "",
+        *,
+        older_than: Span = 86_400,
+        dry_run: bool = True,
+        deadline: Span | None = None,
+    ) -> SweepReport:
+        on = call(deadline)
+        job = self.sync._native.sweep_uploads(prefix, float(span(older_than)), dry_run, on, loop())
+        return SweepReport._of(*await done(job, on.stop))
 
     def statistics(self) -> dict[str, Any]:
         return self.sync.statistics()

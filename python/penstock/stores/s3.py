@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from penstock import _core
 from penstock.client import native_client
 from penstock.fields import pairs
+from penstock.progress import reporter
 from penstock.stores.object_store import ObjectStore
-from penstock.streams import call
+from penstock.stores.options import write_options
+from penstock.streams import Sink, call, native_source
 from penstock.units import size, span
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from penstock.aws import Credentials
     from penstock.client import ClientLike
+    from penstock.objects import Receipt, SweepReport, UploadState
+    from penstock.progress import ProgressLike
     from penstock.units import Size, Span
 
 
@@ -119,6 +123,64 @@ class S3Store(ObjectStore):
         """End an unfinished upload; nothing of it stays."""
         self._native.abort_upload(key, upload_id, call(deadline))
 
+    def open_writer(self, key: str, *, deadline: Span | None = None, **options: Any) -> Upload:
+        """As ObjectStore.open_writer; its ``state()`` is what resume_upload() needs, should this process die."""
+        return Upload(self._native.open_writer(key, write_options(options), call(deadline)))
+
+    def resume_upload(
+        self,
+        state: UploadState,
+        source: Any,
+        *,
+        progress: ProgressLike = None,
+        deadline: Span | None = None,
+        **options: Any,
+    ) -> Receipt:
+        """Go on with an upload that a dead process or another program began.
+
+        If it fails the upload stays open, to be resumed again or aborted.
+
+        Args:
+            state: Of ``open_writer(...).state()``, or an UploadState of bucket, key and upload_id.
+            source: All of the object again, as for put(). Parts that are there with equal size and checksum are
+                read and not sent; those without a checksum are sent again.
+            progress: True for a bar, or a callable that receives a Progress.
+            deadline: Of the whole call.
+            options: ``expected`` and ``max_parts_in_flight``, as for put(); the rest was said when it began.
+        Returns:
+            Receipt: ``mode_reason`` says how many parts were there, or that it was complete already.
+        Raises:
+            NotFound: There is no such upload.
+            Refused: It is of another bucket or prefix, or began with a checksum that cannot be gone on with.
+        """
+        chosen = write_options(options)
+        with reporter(progress, state.key) as report:
+            on = call(deadline, report)
+            return self._native.resume_upload(as_dict(state), native_source(source), chosen, on)
+
+    def sweep_uploads(
+        self,
+        prefix: str = "",
+        *,
+        older_than: Span = 86_400,
+        dry_run: bool = True,
+        deadline: Span | None = None,
+    ) -> SweepReport:
+        """Find unfinished uploads that nobody will finish, and abort them with ``dry_run=False``.
+
+        Args:
+            prefix: Of their keys. MinIO shows only uploads of exactly this key.
+            older_than: What began less long ago stays. Uploads may be another program's and still alive: choose
+                longer than any may take.
+            dry_run: Only look.
+            deadline: Of the whole call.
+        """
+        from penstock.objects import SweepReport
+
+        return SweepReport._of(
+            *self._native.sweep_uploads(prefix, float(span(older_than)), dry_run, call(deadline))
+        )
+
     def statistics(self) -> dict[str, Any]:
         """Of the client underneath: connections, retries, bytes, memory."""
         client = self._arguments.get("client")
@@ -127,6 +189,24 @@ class S3Store(ObjectStore):
     def with_bucket(self, bucket: str) -> S3Store:
         """The same client and credentials on another bucket, without the prefix."""
         return S3Store(**{**self._arguments, "bucket": bucket, "prefix": ""})
+
+
+class Upload(Sink):
+    """The Sink of an object in S3."""
+
+    def state(self) -> UploadState | None:
+        """What resume_upload() needs, once a part has gone out; None before that."""
+        from penstock.objects import UploadState
+
+        found = _core.S3Store.upload_state(self._native)
+        return None if found is None else UploadState(**found)
+
+
+def as_dict(state: UploadState) -> dict[str, Any]:
+    """A state as the core takes it."""
+    from dataclasses import asdict
+
+    return asdict(state)
 
 
 _S3_DEFAULTS: dict[str, Any] = dict((S3Store.__init__.__kwdefaults__ or {}).items())

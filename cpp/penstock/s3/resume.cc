@@ -1,0 +1,98 @@
+#include "penstock/s3/resume.h"
+
+#include <algorithm>
+#include <array>
+
+#include "penstock/base/redact.h"
+#include "penstock/s3/attributes.h"
+
+namespace penstock::s3 {
+namespace {
+
+constexpr std::array kCombining{Algorithm::crc64nvme, Algorithm::crc32c, Algorithm::crc32};
+
+// What the server says, else what the parts show, else what was written down.
+std::string declared_checksum(const PartPage& page, const Resumed& resumed, const UploadState& state) {
+  if (!page.checksum_algorithm.empty()) return page.checksum_algorithm;
+  for (const auto& [number, part] : resumed.parts) {
+    for (const Algorithm algorithm : kCombining) {
+      if (!part.checksum(algorithm).empty()) return s3_name(algorithm);
+    }
+  }
+  return state.checksum;
+}
+
+std::optional<Algorithm> combining(const std::string& name, const std::string& upload_id) {
+  if (name.empty()) return std::nullopt;
+  for (const Algorithm algorithm : kCombining) {
+    if (http::same_name(s3_name(algorithm), name)) return algorithm;
+  }
+  throw Error{Kind::refused,
+              "the upload was begun with a checksum that is not gone on with (" + redact_text(name, 32) +
+                  "); abort it and send the object anew",
+              {.side = Side::sink, .doing = "resume upload", .code = "checksum", .upload_id = upload_id}};
+}
+
+// Only CRC64NVME is always of the whole; the others are of the parts unless it was said otherwise.
+bool is_composite(const PartPage& page, const Resumed& resumed, const UploadState& state) {
+  if (!page.checksum_type.empty()) return page.checksum_type == "COMPOSITE";
+  return resumed.checksum != Algorithm::crc64nvme && state.token.empty();
+}
+
+}  // namespace
+
+Resumed look_up(Client& client, const UploadState& state, const Call& call) {
+  Resumed resumed{.name = {state.key, state.upload_id}, .parts = {}, .checksum = {}};
+  PartPage page;
+  do {
+    const int after = page.next_marker;
+    const http::Response response =
+        client.send(list_parts(client.address(), resumed.name, after),
+                    {.call = call, .key = state.key, .doing = "list parts", .side = Side::sink,
+                     .max_attempts = kBodyAttempts});
+    page = parse_parts(response.body);
+    if (page.truncated && page.next_marker <= after) {
+      throw Error{Kind::corrupt, "the listing of parts repeats its marker", {.doing = "list parts"}};
+    }
+    for (ListedPart& part : page.parts) resumed.parts[part.number] = std::move(part);
+  } while (page.truncated);
+  resumed.checksum = combining(declared_checksum(page, resumed, state), state.upload_id);
+  resumed.composite = is_composite(page, resumed, state);
+  return resumed;
+}
+
+std::optional<Receipt> published_by(Client& client, const UploadState& state, const Call& call) {
+  if (state.token.empty()) return std::nullopt;
+  http::Headers found;
+  try {
+    found = client.send(head_object(client.address(), state.key),
+                        {.call = call, .key = state.key, .doing = "HEAD", .side = Side::sink})
+                .headers;
+  } catch (const Error& error) {
+    if (error.kind() == Kind::missing) return std::nullopt;
+    throw;
+  }
+  if (token_of(found) != state.token) return std::nullopt;
+  const store::ObjectMeta meta = meta_from(found, state.key);
+  Receipt receipt;
+  receipt.bytes = meta.bytes;
+  receipt.key = state.key;
+  receipt.bucket = state.bucket;
+  receipt.location = client.location(state.key);
+  receipt.etag = meta.etag;
+  receipt.version_id = meta.version_id;
+  receipt.content_type = meta.content_type;
+  receipt.digests = meta.digests;
+  receipt.mode = "multipart";
+  receipt.mode_reason = "it was complete already";
+  return receipt;
+}
+
+std::uint64_t part_bytes_of(const UploadState& state, const Resumed& resumed, std::uint64_t otherwise) {
+  if (state.part_bytes > 0) return state.part_bytes;
+  std::uint64_t largest = 0;
+  for (const auto& [number, part] : resumed.parts) largest = std::max(largest, part.bytes);
+  return largest > 0 ? largest : otherwise;
+}
+
+}  // namespace penstock::s3
