@@ -37,6 +37,7 @@ s3::Config config_from(const py::dict& options) {
   take(options, "part_bytes", config.part_bytes);
   take(options, "max_parts_in_flight", config.max_parts_in_flight);
   take(options, "token", config.token);
+  take(options, "sse_customer_key", config.sse_customer_key);
   take(options, "reap", config.reap);
   config.client = default_client();
   take(options, "client", config.client);

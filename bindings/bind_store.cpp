@@ -71,8 +71,10 @@ py::object look(const StoreHandle& self, const std::string& key, const CallPoint
 }
 
 py::object get(const StoreHandle& self, const std::string& key, const py::object& range, std::string if_match,
-               std::string version, const CallPointer& state, const py::object& loop) {
-  store::ReadOptions options{range_from(range), std::move(if_match), std::move(version)};
+               std::string version, std::string customer_key, const CallPointer& state,
+               const py::object& loop) {
+  store::ReadOptions options{range_from(range), std::move(if_match), std::move(version),
+                             std::move(customer_key)};
   return perform(state, loop, [store = self.store, key, options, state](const Call& call) {
     return Opened{store->get(key, options, call), state};
   });
@@ -113,18 +115,20 @@ class ReaderHandle : public SourceHandle {
 };
 
 py::object open_reader(const StoreHandle& self, const std::string& key, std::string if_match,
-                       std::string version, const CallPointer& state, const py::object& loop) {
-  store::ReadOptions options{std::nullopt, std::move(if_match), std::move(version)};
+                       std::string version, std::string customer_key, const CallPointer& state,
+                       const py::object& loop) {
+  store::ReadOptions options{std::nullopt, std::move(if_match), std::move(version), std::move(customer_key)};
   return perform(state, loop, [store = self.store, key, options, state](const Call&) {
     return std::make_shared<ReaderHandle>(store, key, options, state);
   });
 }
 
 py::object get_file(const StoreHandle& self, const std::string& key, const std::string& path,
-                    const std::string& if_match, const std::string& version, const std::string& mode,
-                    int lanes, const CallPointer& state, const py::object& loop) {
+                    const std::string& if_match, const std::string& version,
+                    const std::string& customer_key, const std::string& mode, int lanes, const CallPointer& state, const py::object& loop) {
   const store::FileOptions options{.if_match = if_match,
                                    .version_id = version,
+                                   .sse_customer_key = customer_key,
                                    .create = mode_from(mode).kind == store::Mode::Kind::create,
                                    .lanes = lanes};
   return perform(state, loop, [store = self.store, key, path, options](const Call& call) {
@@ -201,10 +205,12 @@ void bind_store(py::module_& core) {
       .def("head", &look<&store::ObjectStore::head>, py::arg("key"), call, loop)
       .def("find", &look<&store::ObjectStore::find>, py::arg("key"), call, loop)
       .def("exists", &look<&store::ObjectStore::exists>, py::arg("key"), call, loop)
-      .def("get", &get, py::arg("key"), py::arg("range"), py::arg("if_match"), py::arg("version"), call, loop)
+      .def("get", &get, py::arg("key"), py::arg("range"), py::arg("if_match"), py::arg("version"),
+           py::arg("customer_key"), call, loop)
       .def("get_file", &get_file, py::arg("key"), py::arg("path"), py::arg("if_match"), py::arg("version"),
-           py::arg("mode"), py::arg("lanes"), call, loop)
-      .def("open_reader", &open_reader, py::arg("key"), py::arg("if_match"), py::arg("version"), call, loop)
+           py::arg("customer_key"), py::arg("mode"), py::arg("lanes"), call, loop)
+      .def("open_reader", &open_reader, py::arg("key"), py::arg("if_match"), py::arg("version"),
+           py::arg("customer_key"), call, loop)
       .def("put_source", &put_source, py::arg("key"), py::arg("source"), py::arg("options"), call, loop)
       .def("put_bytes", &put_bytes, py::arg("key"), py::arg("data"), py::arg("options"), call, loop)
       .def("open_writer", &open_writer, py::arg("key"), py::arg("options"), call, loop)

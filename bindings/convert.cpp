@@ -166,6 +166,8 @@ store::WriteOptions write_options(const py::dict& options) {
   take(options, "token", out.token);
   take(options, "from_version", out.from_version);
   take(options, "from_if_match", out.from_if_match);
+  take(options, "sse_customer_key", out.sse_customer_key);
+  take(options, "from_sse_customer_key", out.from_sse_customer_key);
   return out;
 }
 

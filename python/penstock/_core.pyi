@@ -138,11 +138,11 @@ class Store:
     def exists(self, key: str, call: Call, loop: AbstractEventLoop) -> Future[bool]: ...
     @overload
     def get(
-        self, key: str, range: _Range, if_match: str, version: str, call: Call, loop: None = None
+        self, key: str, range: _Range, if_match: str, version: str, customer_key: bytes, call: Call, loop: None = None
     ) -> tuple[Source, ObjectMeta]: ...
     @overload
     def get(
-        self, key: str, range: _Range, if_match: str, version: str, call: Call, loop: AbstractEventLoop
+        self, key: str, range: _Range, if_match: str, version: str, customer_key: bytes, call: Call, loop: AbstractEventLoop
     ) -> Future[tuple[Source, ObjectMeta]]: ...
     @overload
     def get_file(
@@ -151,6 +151,7 @@ class Store:
         path: str,
         if_match: str,
         version: str,
+        customer_key: bytes,
         mode: str,
         lanes: int,
         call: Call,
@@ -163,6 +164,7 @@ class Store:
         path: str,
         if_match: str,
         version: str,
+        customer_key: bytes,
         mode: str,
         lanes: int,
         call: Call,
@@ -170,11 +172,11 @@ class Store:
     ) -> Future[Receipt]: ...
     @overload
     def open_reader(
-        self, key: str, if_match: str, version: str, call: Call, loop: None = None
+        self, key: str, if_match: str, version: str, customer_key: bytes, call: Call, loop: None = None
     ) -> Reader: ...
     @overload
     def open_reader(
-        self, key: str, if_match: str, version: str, call: Call, loop: AbstractEventLoop
+        self, key: str, if_match: str, version: str, customer_key: bytes, call: Call, loop: AbstractEventLoop
     ) -> Future[Reader]: ...
     @overload
     def put_source(

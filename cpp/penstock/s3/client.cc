@@ -6,6 +6,7 @@
 #include "penstock/aws/sign.h"
 #include "penstock/aws/signing_policy.h"
 #include "penstock/base/redact.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/s3/verbs.h"
 #include "penstock/store/object_store.h"
 
@@ -115,6 +116,7 @@ bool optional_ones_off(const aws::ChainInputs& inputs, const char* variable) {
 }
 
 void check_config(const Config& config) {
+  customer_key_headers(config.sse_customer_key);
   if (config.checksum != "auto" && config.checksum != "none") {
     const Algorithm algorithm = parse_algorithm(config.checksum);
     const bool combines =
@@ -173,6 +175,7 @@ std::shared_ptr<Client> Client::with_bucket(std::string_view bucket) const {
 }
 
 http::Response Client::send(http::Request request, const Sending& how) {
+  mark_customer_keys(request);
   http::CallOptions options = options_for(request, how);
   try {
     return http_->send(std::move(request), std::move(options));
@@ -182,6 +185,7 @@ http::Response Client::send(http::Request request, const Sending& how) {
 }
 
 void Client::submit(http::Request request, const Sending& how, Done done) {
+  mark_customer_keys(request);
   http::CallOptions options = options_for(request, how);
   http_->submit(std::move(request), std::move(options),
                 [self = shared_from_this(), how, done = std::move(done)](http::Outcome outcome) {
@@ -192,6 +196,7 @@ void Client::submit(http::Request request, const Sending& how, Done done) {
 }
 
 std::unique_ptr<http::Body> Client::open(http::Request request, const Sending& how) {
+  mark_customer_keys(request);
   http::CallOptions options = options_for(request, how);
   options.s3_resume = true;
   try {
@@ -268,6 +273,10 @@ std::string Client::full_key(std::string_view key) const {
 
 std::string Client::location(std::string_view full) const {
   return "s3://" + config_.bucket + "/" + std::string{full};
+}
+
+std::string Client::customer_key(std::string_view given) const {
+  return given.empty() ? config_.sse_customer_key : std::string{given};
 }
 
 Call Client::with_deadline(Call call) const {

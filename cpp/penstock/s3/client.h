@@ -79,6 +79,9 @@ class Client : public std::enable_shared_from_this<Client> {
   // What no error may show; http sees to its own, this is for those made of a body that came with a 200.
   std::vector<std::string> secrets(const Call& call) const;
 
+  // SSE-C: of one call, else the store's; "": none.
+  std::string customer_key(std::string_view given = {}) const;
+
   const Config& config() const { return config_; }
   http::Client& http() const { return *http_; }
   WallTime server_now() const;  // by what the endpoint's answers taught of its clock

@@ -5,6 +5,7 @@
 #include "penstock/base/backoff.h"
 #include "penstock/s3/abort.h"
 #include "penstock/s3/attributes.h"
+#include "penstock/s3/customer_key.h"
 
 namespace penstock::s3 {
 namespace {
@@ -65,7 +66,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
   }
 
   http::Headers headers() const {
-    http::Headers headers;
+    http::Headers headers = publication_.identity.customer_key;
     add_condition(headers, publication_.mode);
     const Capabilities* row = client_->endpoint().row();
     if (!row || !row->declares_size) return headers;
@@ -201,8 +202,10 @@ class Completion : public std::enable_shared_from_this<Completion> {
 
   void relist(int after) {
     relisted_ = true;
+    http::Request request = list_parts(client_->address(), publication_.upload, after);
+    add_headers(request.headers, publication_.identity.customer_key);
     client_->submit(
-        list_parts(client_->address(), publication_.upload, after), sending("list parts"),
+        std::move(request), sending("list parts"),
         [self = shared_from_this()](http::Outcome outcome) { self->on_listed(std::move(outcome)); });
   }
 

@@ -5,6 +5,7 @@
 
 #include "penstock/base/uuid.h"
 #include "penstock/s3/attributes.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/s3/parts.h"
 #include "penstock/s3/pending.h"
 #include "penstock/s3/upload.h"
@@ -92,6 +93,7 @@ class Copy {
         begun_(client_->http().clock().now()) {
     identity_.key = to;
     identity_.begun = client_->server_now();
+    identity_.customer_key = customer_key_headers(client_->customer_key(options_.sse_customer_key));
   }
 
   std::optional<Receipt> run() {
@@ -124,7 +126,9 @@ class Copy {
                             : client_->with_bucket(source_.bucket);
     const http::Response found = theirs->send(
         head_object(theirs->address(), source_.key,
-                    {.if_match = source_.etag, .version_id = source_.version_id}),
+                    {.if_match = source_.etag,
+                     .version_id = source_.version_id,
+                     .sse_customer_key = source_.sse_customer_key}),
         {.call = call_, .key = source_.key, .doing = "HEAD", .side = Side::source});
     found_ = found.headers;
     identity_.bytes = meta_from(found_, source_.key).bytes;
@@ -138,6 +142,7 @@ class Copy {
   void make_headers() {
     if (options_.token.value_or(client_->config().token)) identity_.token = random_uuid();
     headers_ = attribute_headers(options_, row_, {});
+    add_headers(headers_, identity_.customer_key);
     for (const char* name : kCarried) {
       if (found_.has(name) && !headers_.has(name)) headers_.add(name, std::string{found_.get(name)});
     }
@@ -201,7 +206,8 @@ class Copy {
       if (bytes < identity_.bytes) range = store::Range{.first = done, .last = done + bytes - 1};
       const Call part_call{.stop = flight->stop(), .deadline = call_.deadline};
       std::make_shared<PartCopy>(client_, flight, SentPart{number, bytes, {}, {}})
-          ->send(copy_part(client_->address(), upload.name(), number, source_, range),
+          ->send(copy_part(client_->address(), upload.name(), number, source_, range,
+                           identity_.customer_key),
                  working(part_call, identity_.key, "copy part " + std::to_string(number)));
       done += bytes;
     }

@@ -134,7 +134,9 @@ class LaneDownload {
     const std::string full = client_->full_key(key_);
     const http::Response found = client_->send(
         head_object(client_->address(), full,
-                    {.if_match = options_.if_match, .version_id = options_.version_id}),
+                    {.if_match = options_.if_match,
+                     .version_id = options_.version_id,
+                     .sse_customer_key = client_->customer_key(options_.sse_customer_key)}),
         {.call = call_, .key = full, .doing = "HEAD", .side = Side::source});
     meta_ = meta_from(found.headers, key_);
     if (!client_->verifies_reads()) return;
@@ -184,8 +186,10 @@ class LaneDownload {
 
   void read_range(Ranges& ranges, std::uint64_t index, const disk::StagedFile& file, Page& page) const {
     const Call call{.stop = ranges.stop(), .deadline = call_.deadline};
-    const store::ReadOptions options{
-        .range = ranges.range(index), .if_match = meta_.etag, .version_id = options_.version_id};
+    const store::ReadOptions options{.range = ranges.range(index),
+                                     .if_match = meta_.etag,
+                                     .version_id = options_.version_id,
+                                     .sse_customer_key = options_.sse_customer_key};
     const auto object = open_object(client_, key_, options, call);
     std::optional<Hasher> hasher;
     if (ranges.algorithm()) hasher.emplace(*ranges.algorithm());

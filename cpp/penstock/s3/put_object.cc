@@ -1,6 +1,7 @@
 #include "penstock/s3/put_object.h"
 
 #include "penstock/s3/attributes.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/s3/pending.h"
 
 namespace penstock::s3 {
@@ -91,28 +92,34 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
   }
 
   void on_response(const http::Response& response) {
+    if (auto plain = not_encrypted(identity_.customer_key, response.headers)) {
+      return take_back(response, *std::move(plain));
+    }
     const std::string said =
         identity_.checksum ? full_checksum(response.headers, to_string(identity_.checksum->algorithm())) : "";
-    if (!said.empty() && said != identity_.checksum->base64()) return take_back(response, said);
+    if (!said.empty() && said != identity_.checksum->base64()) return take_back(response, other_bytes(said));
     finish(Published{std::string{response.headers.get("etag")},
                      std::string{response.headers.get("x-amz-version-id")}, response.attempts});
   }
 
   // What was stored is not what we sent: it must not stay visible.
-  void take_back(const http::Response& response, const std::string& said) {
-    Error error{Kind::corrupt,
-                "the server stored other bytes of " + client_->location(identity_.key) +
-                    " than were sent: its checksum differs",
-                {.side = Side::sink,
-                 .doing = "PUT",
-                 .subject = client_->location(identity_.key),
-                 .expected = identity_.checksum->base64(),
-                 .actual = said}};
+  void take_back(const http::Response& response, Error error) {
     client_->submit(delete_object(client_->address(), identity_.key, response.headers.get("etag")),
                     taking_back(identity_.key),
                     [self = shared_from_this(), error = std::move(error)](const http::Outcome& outcome) {
                       self->finish(taken_back(error, outcome));
                     });
+  }
+
+  Error other_bytes(const std::string& said) const {
+    return Error{Kind::corrupt,
+                 "the server stored other bytes of " + client_->location(identity_.key) +
+                     " than were sent: its checksum differs",
+                 {.side = Side::sink,
+                  .doing = "PUT",
+                  .subject = client_->location(identity_.key),
+                  .expected = identity_.checksum->base64(),
+                  .actual = said}};
   }
 
   void settle(Error lost) {

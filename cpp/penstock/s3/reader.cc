@@ -52,7 +52,9 @@ struct Opened {
 
 Opened ask(Client& client, std::string_view key, const store::ReadOptions& options, const Call& call) {
   const std::string full = client.full_key(key);
-  http::Request request = get_object(client.address(), full, options);
+  store::ReadOptions asked = options;
+  asked.sse_customer_key = client.customer_key(options.sse_customer_key);
+  http::Request request = get_object(client.address(), full, asked);
   if (!client.verifies_reads()) request.headers.remove("x-amz-checksum-mode");
   Opened opened;
   opened.body =

@@ -5,6 +5,7 @@
 
 #include "penstock/base/redact.h"
 #include "penstock/s3/attributes.h"
+#include "penstock/s3/customer_key.h"
 
 namespace penstock::s3 {
 namespace {
@@ -41,13 +42,17 @@ bool is_composite(const PartPage& page, const Resumed& resumed, const UploadStat
 
 }  // namespace
 
-Resumed look_up(Client& client, const UploadState& state, const Call& call) {
+Resumed look_up(Client& client, const UploadState& state, std::string_view sse_customer_key,
+                const Call& call) {
+  const http::Headers key = customer_key_headers(client.customer_key(sse_customer_key));
   Resumed resumed{.name = {state.key, state.upload_id}, .parts = {}, .checksum = {}};
   PartPage page;
   do {
     const int after = page.next_marker;
+    http::Request request = list_parts(client.address(), resumed.name, after);
+    add_headers(request.headers, key);
     const http::Response response =
-        client.send(list_parts(client.address(), resumed.name, after),
+        client.send(std::move(request),
                     {.call = call, .key = state.key, .doing = "list parts", .side = Side::sink,
                      .max_attempts = kBodyAttempts});
     page = parse_parts(response.body);
@@ -61,11 +66,13 @@ Resumed look_up(Client& client, const UploadState& state, const Call& call) {
   return resumed;
 }
 
-std::optional<Receipt> published_by(Client& client, const UploadState& state, const Call& call) {
+std::optional<Receipt> published_by(Client& client, const UploadState& state,
+                                    std::string_view sse_customer_key, const Call& call) {
   if (state.token.empty()) return std::nullopt;
   http::Headers found;
   try {
-    found = client.send(head_object(client.address(), state.key),
+    found = client.send(head_object(client.address(), state.key,
+                                    {.sse_customer_key = client.customer_key(sse_customer_key)}),
                         {.call = call, .key = state.key, .doing = "HEAD", .side = Side::sink})
                 .headers;
   } catch (const Error& error) {

@@ -34,11 +34,13 @@ class Resumable {
 
 // Reads all pages of ListParts. Throws Error(missing) if there is no such upload; Error(refused) if its
 // checksum is one that cannot be gone on with.
-Resumed look_up(Client& client, const UploadState& state, const Call& call);
+Resumed look_up(Client& client, const UploadState& state, std::string_view sse_customer_key,
+                const Call& call);
 
 // The object that the upload became, if its token says so: the process that began it may have been killed
 // between its Complete and the answer.
-std::optional<Receipt> published_by(Client& client, const UploadState& state, const Call& call);
+std::optional<Receipt> published_by(Client& client, const UploadState& state,
+                                    std::string_view sse_customer_key, const Call& call);
 
 // The size of parts that the upload follows, as far as it shows.
 std::uint64_t part_bytes_of(const UploadState& state, const Resumed& resumed, std::uint64_t otherwise);

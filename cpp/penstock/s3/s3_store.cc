@@ -55,7 +55,7 @@ S3Store::~S3Store() = default;
 std::optional<store::ObjectMeta> S3Store::find(std::string_view key, const Call& call) {
   Client& s3 = *state_->client;
   const std::string full = s3.full_key(key);
-  http::Request request = head_object(s3.address(), full);
+  http::Request request = head_object(s3.address(), full, {.sse_customer_key = s3.customer_key()});
   if (!s3.verifies_reads()) request.headers.remove("x-amz-checksum-mode");
   try {
     const http::Response response =
@@ -156,7 +156,8 @@ Receipt S3Store::copy_from(store::ObjectStore& source, std::string_view from, st
     const CopySource object{.bucket = theirs.config().bucket,
                             .key = theirs.full_key(from),
                             .version_id = options.from_version,
-                            .etag = options.from_if_match};
+                            .etag = options.from_if_match,
+                            .sse_customer_key = theirs.customer_key(options.from_sse_customer_key)};
     auto copied = copy_on_server(state_->client, object, s3.full_key(to), options, s3.with_deadline(call));
     if (copied) return *std::move(copied);
   }
@@ -232,14 +233,14 @@ Receipt S3Store::resume_upload(const UploadState& state, Source& source, const s
   check_state(s3, state);
   const Call bounded = s3.with_deadline(call);
   try {
-    Resumed resumed = look_up(s3, state, bounded);
+    Resumed resumed = look_up(s3, state, options.sse_customer_key, bounded);
     ObjectWriter writer{state_->client, state, std::move(resumed), options, bounded};
     Meter metered{source, call.progress};
     writer.write_from(metered);
     return writer.finish();
   } catch (const Error& error) {
     if (error.facts().code != "NoSuchUpload") throw;
-    if (auto published = published_by(s3, state, bounded)) return *std::move(published);
+    if (auto published = published_by(s3, state, options.sse_customer_key, bounded)) return *std::move(published);
     throw;
   }
 }

@@ -1,6 +1,7 @@
 #include "penstock/s3/settle.h"
 
 #include "penstock/s3/attributes.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/s3/verbs.h"
 
 namespace penstock::s3 {
@@ -43,7 +44,9 @@ Found judge(http::Outcome outcome, const Identity& identity) {
 
 void look(const std::shared_ptr<Client>& client, const Identity& identity, const Sending& how,
           std::function<void(Found)> found) {
-  client->submit(head_object(client->address(), identity.key), how,
+  http::Request request = head_object(client->address(), identity.key);
+  add_headers(request.headers, identity.customer_key);
+  client->submit(std::move(request), how,
                  [identity, found = std::move(found)](http::Outcome outcome) {
                    Found result;
                    try {

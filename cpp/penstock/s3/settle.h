@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "penstock/http/headers.h"
 #include "penstock/s3/client.h"
 
 namespace penstock::s3 {
@@ -19,6 +20,7 @@ struct Identity {
   std::uint64_t bytes = 0;
   std::optional<Digest> checksum;
   WallTime begun;  // by the server's clock
+  http::Headers customer_key = {};  // what every request about the object carries
 };
 
 struct Published {

@@ -1,6 +1,7 @@
 #include "penstock/s3/verbs.h"
 
 #include "penstock/base/error.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/streams/hash.h"
 
 namespace penstock::s3 {
@@ -28,6 +29,7 @@ http::Request read_request(const char* method, const Address& at, std::string_vi
   made.headers.add("x-amz-checksum-mode", "ENABLED");
   if (options.range) made.headers.add("range", range_header(*options.range));
   if (!options.if_match.empty()) made.headers.add("if-match", options.if_match);
+  add_headers(made.headers, customer_key_headers(options.sse_customer_key));
   return made;
 }
 
@@ -36,6 +38,7 @@ void add_source(http::Headers& headers, const CopySource& source) {
   if (!source.version_id.empty()) name += "?versionId=" + http::percent_encode(source.version_id, false);
   headers.add("x-amz-copy-source", std::move(name));
   if (!source.etag.empty()) headers.add("x-amz-copy-source-if-match", source.etag);
+  add_headers(headers, customer_key_headers(source.sse_customer_key, KeyOf::copy_source));
 }
 
 http::Request with_xml(http::Request made, std::string body) {
@@ -151,8 +154,8 @@ http::Request copy_object(const Address& at, std::string_view key, const CopySou
 }
 
 http::Request copy_part(const Address& at, const UploadName& upload, int number, const CopySource& source,
-                        const std::optional<store::Range>& range) {
-  http::Request made = upload_part(at, upload, number, {}, http::text_payload(""));
+                        const std::optional<store::Range>& range, http::Headers headers) {
+  http::Request made = upload_part(at, upload, number, std::move(headers), http::text_payload(""));
   add_source(made.headers, source);
   if (range) made.headers.add("x-amz-copy-source-range", range_header(*range));
   return made;

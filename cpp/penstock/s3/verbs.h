@@ -50,13 +50,14 @@ struct CopySource {
   std::string bucket = {}, key = {};  // whole
   std::string version_id = {};
   std::string etag = {};  // another one there is a 412
+  std::string sse_customer_key = {};
 };
 // An answer of 200 may hold an error.
 http::Request copy_object(const Address& at, std::string_view key, const CopySource& source,
                           http::Headers headers);
 // Without a range: all of the source.
 http::Request copy_part(const Address& at, const UploadName& upload, int number, const CopySource& source,
-                        const std::optional<store::Range>& range);
+                        const std::optional<store::Range>& range, http::Headers headers);
 http::Request get_tagging(const Address& at, std::string_view key, std::string_view version_id);
 
 // "bytes=0-99", "bytes=100-", "bytes=-5". Throws Error(refused) on a range that is none.

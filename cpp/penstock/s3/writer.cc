@@ -6,6 +6,7 @@
 
 #include "penstock/base/uuid.h"
 #include "penstock/s3/attributes.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/s3/put_object.h"
 
 namespace penstock::s3 {
@@ -91,7 +92,9 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
   identity_.key = key_;
   if (writes_token(*client_, options_)) identity_.token = random_uuid();
   identity_.begun = client_->server_now();
+  identity_.customer_key = customer_key_headers(client_->customer_key(options_.sse_customer_key));
   attributes_ = attribute_headers(options_, row_, identity_.token);
+  add_headers(attributes_, identity_.customer_key);
   const bool one_request = !options_.length || *options_.length <= plan_.size_of(1);
   refuse_condition(one_request ? row_.conditional_put : row_.conditional_complete,
                    one_request ? "PutObject" : "CompleteMultipartUpload");

@@ -51,11 +51,12 @@ struct WriteOptions {
   std::map<std::string, std::string> tags{};
   std::string storage_class{}, sse{}, kms_key_id{};
   // S3 only.
+  std::string sse_customer_key{};  // 32 bytes: SSE-C; every read needs it again
   std::optional<std::uint64_t> part_bytes{};
   std::optional<int> max_parts_in_flight{};
   std::optional<bool> token{};  // write the publish token that settles a lost answer; default true
   // Of a copy: what is read. Another version of it than from_if_match is Error(conflict).
-  std::string from_version{}, from_if_match{};
+  std::string from_version{}, from_if_match{}, from_sse_customer_key{};
   // Called before anything unfinished can be left at the far end: before a multipart upload begins.
   std::function<void()> before_upload{};
 };
@@ -69,11 +70,13 @@ struct ReadOptions {
   std::optional<Range> range{};
   std::string if_match{};
   std::string version_id{};
+  std::string sse_customer_key{};  // S3 only: the one it was written with
 };
 
 struct FileOptions {
   std::string if_match{};
   std::string version_id{};
+  std::string sse_customer_key{};
   bool create = false;  // Error(conflict) if a file is there already
   int lanes = 4;        // ranges under way at once, where the far end is a server
 };

@@ -25,7 +25,7 @@ from penstock.fields import pairs
 from penstock.objects import Range, SweepReport, as_tuple
 from penstock.progress import reporter
 from penstock.stores.object_store import LIST_PAGE, native_store
-from penstock.stores.options import write_options
+from penstock.stores.options import customer_key, write_options
 from penstock.stores.reader import place
 from penstock.stores.s3 import Upload as SyncUpload
 from penstock.stores.s3 import as_dict
@@ -112,11 +112,13 @@ class ObjectStore(Closing):
         range: Any = None,
         if_match: str = "",
         version: str = "",
+        sse_customer_key: bytes | str | None = None,
         deadline: Span | None = None,
     ) -> GetResult:
         on = call(deadline)
         asked = None if range is None else Range.of(range)
-        job = self._native.get(key, as_tuple(asked), if_match, version, on, loop())
+        secret = customer_key(sse_customer_key)
+        job = self._native.get(key, as_tuple(asked), if_match, version, secret, on, loop())
         native, meta = await done(job, on.stop)
         result = GetResult._of(native)
         result.meta, result.range = meta, asked
@@ -131,22 +133,29 @@ class ObjectStore(Closing):
         mode: str = "overwrite",
         if_match: str = "",
         version: str = "",
+        sse_customer_key: bytes | str | None = None,
         progress: ProgressLike = None,
         deadline: Span | None = None,
     ) -> Receipt:
+        name, secret = os.fspath(path), customer_key(sse_customer_key)
         with reporter(progress, key) as report:
             on, told = told_call(deadline, report)
             with raising_of(told):
-                job = self._native.get_file(key, os.fspath(path), if_match, version, mode, lanes, on, loop())
+                job = self._native.get_file(key, name, if_match, version, secret, mode, lanes, on, loop())
                 return await done(job, on.stop)
 
     async def open_reader(
-        self, key: str, *, if_match: str = "", version: str = "", deadline: Span | None = None
+        self,
+        key: str,
+        *,
+        if_match: str = "",
+        version: str = "",
+        sse_customer_key: bytes | str | None = None,
+        deadline: Span | None = None,
     ) -> ObjectReader:
         on = call(deadline)
-        return ObjectReader(
-            await done(self._native.open_reader(key, if_match, version, on, loop()), on.stop)
-        )
+        job = self._native.open_reader(key, if_match, version, customer_key(sse_customer_key), on, loop())
+        return ObjectReader(await done(job, on.stop))
 
     async def put(
         self,

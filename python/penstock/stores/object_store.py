@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock import _core, display
 from penstock.progress import reporter
-from penstock.stores.options import write_options
+from penstock.stores.options import customer_key, write_options
 from penstock.streams import Sink, Source, call, is_buffer, native_source
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class ObjectStore:
         range: Any = None,
         if_match: str = "",
         version: str = "",
+        sse_customer_key: bytes | str | None = None,
         deadline: Span | None = None,
     ) -> GetResult:
         """Open an object.
@@ -104,6 +105,7 @@ class ObjectStore:
             range: ``slice(0, 10)``, ``(first, last)`` both included, ``-n`` for the last n bytes, or a Range.
             if_match: Conflict unless the object has this ETag.
             version: A version id, where the store keeps versions.
+            sse_customer_key: On S3, the key it was written with, unless the store has it.
             deadline: Of this call and of every read of the result.
         Raises:
             NotFound: It is not there.
@@ -117,7 +119,8 @@ class ObjectStore:
         from penstock.objects import Range, as_tuple  # late: ``import penstock`` is spared `dataclasses`
 
         asked = None if range is None else Range.of(range)
-        native, meta = self._native.get(key, as_tuple(asked), if_match, version, call(deadline))
+        secret = customer_key(sse_customer_key)
+        native, meta = self._native.get(key, as_tuple(asked), if_match, version, secret, call(deadline))
         return GetResult._opened(native, meta, asked)
 
     def get_file(
@@ -129,6 +132,7 @@ class ObjectStore:
         mode: str = "overwrite",
         if_match: str = "",
         version: str = "",
+        sse_customer_key: bytes | str | None = None,
         progress: ProgressLike = None,
         deadline: Span | None = None,
     ) -> Receipt:
@@ -141,6 +145,7 @@ class ObjectStore:
             mode: overwrite, or create: Conflict if something is there.
             if_match: Conflict unless the object has this ETag.
             version: A version id, where the store keeps versions.
+            sse_customer_key: On S3, the key it was written with, unless the store has it.
             progress: True for a bar, or a callable that receives a Progress.
             deadline: Of the whole call.
         Returns:
@@ -158,11 +163,17 @@ class ObjectStore:
         from os import fspath
 
         with reporter(progress, key) as report:
-            on = call(deadline, report)
-            return self._native.get_file(key, fspath(path), if_match, version, mode, lanes, on)
+            on, secret = call(deadline, report), customer_key(sse_customer_key)
+            return self._native.get_file(key, fspath(path), if_match, version, secret, mode, lanes, on)
 
     def open_reader(
-        self, key: str, *, if_match: str = "", version: str = "", deadline: Span | None = None
+        self,
+        key: str,
+        *,
+        if_match: str = "",
+        version: str = "",
+        sse_customer_key: bytes | str | None = None,
+        deadline: Span | None = None,
     ) -> ObjectReader:
         """A binary file to read and seek in, for whatever wants one: zipfile, pandas, pyarrow.
 
@@ -177,7 +188,8 @@ class ObjectStore:
         """
         from penstock.stores.reader import ObjectReader
 
-        return ObjectReader(self._native.open_reader(key, if_match, version, call(deadline)))
+        secret = customer_key(sse_customer_key)
+        return ObjectReader(self._native.open_reader(key, if_match, version, secret, call(deadline)))
 
     def put(
         self,
@@ -199,8 +211,8 @@ class ObjectStore:
             options: ``mode`` (overwrite, create), ``if_match``, ``length``, ``length_hint``, ``expected``
                 ({algorithm: digest}, compared before anything is visible), ``content_type``,
                 ``content_encoding``, ``content_disposition``, ``cache_control``, ``metadata``, ``tags``,
-                ``storage_class``, ``sse``, ``kms_key_id``, ``part_bytes``, ``max_parts_in_flight``,
-                ``token``.
+                ``storage_class``, ``sse``, ``kms_key_id``, ``sse_customer_key`` (32 bytes, or their base64),
+                ``part_bytes``, ``max_parts_in_flight``, ``token``.
         Returns:
             Receipt: ``bytes``, ``etag``, ``location``, ...
         Raises:
@@ -346,6 +358,8 @@ def native_store(store: ObjectStore | StoreProtocol) -> _core.Store:
 def masked(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments fit for a repr."""
     secret = {"secret_access_key", "session_token", "access_key_id"}
+    if arguments.get("sse_customer_key"):
+        arguments = {**arguments, "sse_customer_key": "given"}
     shown = {
         name: _core.mask(value) if name in secret and value else value for name, value in arguments.items()
     }

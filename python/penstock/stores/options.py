@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from penstock.errors import Refused
 from penstock.units import size
 
 WRITE_OPTIONS = frozenset(
@@ -15,6 +16,7 @@ WRITE_OPTIONS = frozenset(
         "content_type",
         "expected",
         "from_if_match",
+        "from_sse_customer_key",
         "from_version",
         "if_match",
         "kms_key_id",
@@ -25,6 +27,7 @@ WRITE_OPTIONS = frozenset(
         "mode",
         "part_bytes",
         "sse",
+        "sse_customer_key",
         "storage_class",
         "tags",
         "token",
@@ -41,4 +44,32 @@ def write_options(options: dict[str, Any]) -> dict[str, Any]:
     sizes = {
         name: size(options[name]) for name in ("length", "length_hint", "part_bytes") if options.get(name)
     }
-    return {**options, **sizes}
+    keys = {
+        name: customer_key(options[name])
+        for name in ("sse_customer_key", "from_sse_customer_key")
+        if options.get(name)
+    }
+    return {**options, **sizes, **keys}
+
+
+def customer_key(key: bytes | str | None) -> bytes:
+    """The 32 bytes of an SSE-C key given as such or in base64; empty for none.
+
+    >>> from penstock.stores.options import customer_key
+    >>> customer_key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=") == bytes(range(32))
+    True
+    """
+    if not key:
+        return b""
+    if isinstance(key, bytes):
+        raw = key
+    else:
+        from base64 import b64decode
+
+        try:
+            raw = b64decode(key, validate=True)
+        except ValueError:
+            raise Refused("sse_customer_key is neither 32 bytes nor their base64") from None
+    if len(raw) != 32:
+        raise Refused(f"sse_customer_key must be 32 bytes (AES-256), not {len(raw)}")
+    return raw

@@ -9,7 +9,7 @@ from penstock.client import native_client
 from penstock.fields import pairs
 from penstock.progress import reporter
 from penstock.stores.object_store import ObjectStore
-from penstock.stores.options import write_options
+from penstock.stores.options import customer_key, write_options
 from penstock.streams import Sink, call, native_source
 from penstock.units import size, span
 
@@ -50,6 +50,8 @@ class S3Store(ObjectStore):
         part_bytes: Of a multipart upload; doubles every 1,000 parts where the length is unknown.
         max_parts_in_flight: Part size x this is what an upload holds.
         token: Write the token that settles a lost answer.
+        sse_customer_key: SSE-C, 32 bytes or their base64: the service encrypts with it and forgets it; of every
+            object read and written here. Never shown.
         reap: Abort uploads that a lost answer to Create may have left.
         client: A penstock.Client; else the process's.
     Source:
@@ -80,6 +82,7 @@ class S3Store(ObjectStore):
         part_bytes: Size = "8MiB",
         max_parts_in_flight: int = 4,
         token: bool = True,
+        sse_customer_key: bytes | str | None = None,
         reap: bool = False,
         client: ClientLike | None = None,
     ) -> None:
@@ -216,6 +219,8 @@ def _s3_options(arguments: dict[str, Any]) -> dict[str, Any]:
     options = dict(arguments)
     if "part_bytes" in options:
         options["part_bytes"] = size(options["part_bytes"])
+    if "sse_customer_key" in options:
+        options["sse_customer_key"] = customer_key(options["sse_customer_key"])
     if "client" in options:
         options["client"] = native_client(options["client"])
     return options
