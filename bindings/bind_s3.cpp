@@ -57,6 +57,9 @@ py::dict to_dict(const s3::Capabilities& row) {
   out["conditional_put"] = std::string{s3::to_string(row.conditional_put)};
   out["conditional_complete"] = std::string{s3::to_string(row.conditional_complete)};
   out["metadata_bytes"] = row.metadata_bytes;
+  out["multipart_copy"] = row.multipart_copy;
+  out["single_deletes"] = row.single_deletes;
+  out["list"] = row.lists_v1 ? "v1" : "v2";
   return out;
 }
 
@@ -92,6 +95,12 @@ void bind_s3(py::module_& core) {
       }))
       .def("presign", &presign, py::arg("method"), py::arg("key"), py::arg("expires"), py::arg("headers"),
            py::arg("query"), call, loop)
+      .def(
+          "probe",
+          [](const S3Handle& self, const CallPointer& state, const py::object& loop_) {
+            return perform(state, loop_, [s3 = self.s3](const Call& c) { return Row{s3->probe(c)}; });
+          },
+          call, loop)
       .def(
           "capabilities",
           [](const S3Handle& self, const CallPointer& state, const py::object& loop_) {

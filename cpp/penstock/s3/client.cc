@@ -101,7 +101,9 @@ std::string region_of(const Config& config, const aws::ChainInputs& inputs, cons
   if (!config.region.empty()) return config.region;
   if (row && !row->region.empty()) return row->region;
   if (!endpoint.empty()) {
-    if (auto named = region_in_host(http::Url::parse(endpoint).host)) return *named;
+    const std::string host = http::Url::parse(endpoint).host;
+    if (auto named = region_in_host(host)) return *named;
+    if (row && !region_in_host(*row, host).empty()) return region_in_host(*row, host);
   }
   return aws::region_for(inputs);
 }
@@ -150,6 +152,10 @@ Client::Client(Config config) : config_(std::move(config)) {
   const Capabilities* row = known_row(config_, endpoint);
   address_ = make_address(endpoint, config_.bucket, region_of(config_, inputs, endpoint, row),
                           config_.addressing, row);
+  if (row && row->https_only && address_.endpoint.scheme != "https") {
+    throw Error{Kind::refused, "the provider \"" + row->provider + "\" speaks https only, not " +
+                                   address_.endpoint.display()};
+  }
   http_ = config_.client ? config_.client : http::Client::process_default();
   credentials_ = aws::credentials_for(inputs, http_);
   endpoint_ = std::make_shared<Endpoint>(row);

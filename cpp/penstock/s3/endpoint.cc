@@ -42,6 +42,14 @@ const Capabilities& Endpoint::wait_for_row(const Call& call, const std::function
   return *row_;
 }
 
+void Endpoint::proved(Support put, Support complete) {
+  const std::lock_guard lock{mutex_};
+  Capabilities row = row_ ? *row_ : provider_row("other");
+  row.conditional_put = put;
+  row.conditional_complete = complete;
+  row_ = &proved_.emplace_back(std::move(row));
+}
+
 bool Endpoint::takes_checksums() const {
   const std::lock_guard lock{mutex_};
   return takes_checksums_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <set>
@@ -25,6 +26,9 @@ class Endpoint {
   // The row; if unknown, runs `ask` once however many callers, and the answer it gets teaches.
   const Capabilities& wait_for_row(const Call& call, const std::function<void()>& ask);
 
+  // What a probe found of conditions, instead of what the row says.
+  void proved(Support put, Support complete);
+
   // A 400 or 501 that named a checksum: from now on none is sent.
   bool takes_checksums() const;
   void refuse_checksums();
@@ -41,6 +45,7 @@ class Endpoint {
   bool asking_ = false;
   bool takes_checksums_ = true;
   std::set<std::string> uploads_;
+  std::deque<Capabilities> proved_;  // rows that were handed out stay
 };
 
 }  // namespace penstock::s3

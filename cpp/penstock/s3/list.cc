@@ -54,6 +54,9 @@ class ObjectListing final : public store::Listing {
   }
 
   ObjectPage ask() {
+    const Capabilities& row = client_->capabilities(call_);
+    by_marker_ = by_marker_ || row.lists_v1;
+    query_.raw_keys = row.raw_keys;
     http::Request request = by_marker_ ? list_objects_v1(client_->address(), query_, last_key_)
                                        : list_objects_v2(client_->address(), query_);
     const Sending how{.call = call_, .doing = "list", .side = Side::source, .max_attempts = kBodyAttempts};

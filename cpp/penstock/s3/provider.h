@@ -25,18 +25,27 @@ struct Capabilities {
   int max_parts = 10'000;
   bool equal_parts = false;   // all parts of one size, the last not larger
   std::string checksum = {};  // the full-object checksum this row takes with a write; "": none
+  bool content_md5 = false;   // it checks Content-MD5 instead of those
   Support conditional_put = Support::unknown;
   Support conditional_complete = Support::unknown;
   bool declares_size = false;            // Complete carries x-amz-mp-object-size
   bool expects_continue = false;         // large bodies wait for 100-continue
   bool closes_early = false;             // idle connections live about 5 s
   bool multipart_copy = true;            // UploadPartCopy
+  bool single_deletes = false;           // DeleteObjects is not to be relied on
+  bool lists_v1 = false;                 // ListObjects, the first
+  bool raw_keys = false;                 // encoding-type is not asked for
+  bool https_only = false;
+  std::uint64_t default_part_bytes = 0;  // where the caller and the store name less
   bool upload_id_marker = true;          // ListMultipartUploads takes it beside the key marker
   std::uint64_t metadata_bytes = 2_KiB;  // user metadata, names and values
 };
 
-// By name: "aws", "minio", "versitygw", "r2", "other". Throws Error(refused) naming them.
+// By name, "other" for those that are none of them. Throws Error(refused) naming all.
 const Capabilities& provider_row(std::string_view name);
+
+// The region that a host of `row` names: "s3.eu-central-003.backblazeb2.com"; "" if none.
+std::string region_in_host(const Capabilities& row, std::string_view host);
 
 // nullptr: this host, or this Server header, says nothing.
 const Capabilities* row_by_host(std::string_view host);

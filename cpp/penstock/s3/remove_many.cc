@@ -55,6 +55,8 @@ class Removal {
 
  private:
   void plan(std::span<const std::string> keys) {
+    // What an empty removal asks of the endpoint is nothing.
+    const bool single_deletes = !keys.empty() && client_->capabilities(call_).single_deletes;
     Batch batch;
     for (const std::string& key : keys) {
       std::string full;
@@ -64,7 +66,7 @@ class Removal {
         report_.errors.emplace(key, error);
         continue;
       }
-      if (!xml_can_carry(full)) {
+      if (single_deletes || !xml_can_carry(full)) {
         todo_.push_back({.keys = {full}, .single = true});
         continue;
       }

@@ -8,6 +8,7 @@
 #include "penstock/s3/copy.h"
 #include "penstock/s3/get_file.h"
 #include "penstock/s3/list.h"
+#include "penstock/s3/probe.h"
 #include "penstock/s3/reader.h"
 #include "penstock/s3/remove_many.h"
 #include "penstock/s3/writer.h"
@@ -247,6 +248,12 @@ Receipt S3Store::resume_upload(const UploadState& state, Source& source, const s
 
 Capabilities S3Store::capabilities(const Call& call) {
   return state_->client->capabilities(state_->client->with_deadline(call));
+}
+
+Capabilities S3Store::probe(const Call& call) {
+  const Call bounded = state_->client->with_deadline(call);
+  s3::probe(state_->client, bounded);
+  return state_->client->capabilities(bounded);
 }
 
 const Config& S3Store::config() const {

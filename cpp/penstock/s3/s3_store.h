@@ -71,6 +71,8 @@ class S3Store : public store::ObjectStore {
 
   // The provider row in force. May ask the endpoint (HeadBucket), once.
   Capabilities capabilities(const Call& call = {});
+  // Finds out by trying whether conditions on writes are honoured; the row in force from then on.
+  Capabilities probe(const Call& call = {});
   const Config& config() const;
   http::Client& client() const;
 

@@ -12,7 +12,7 @@ namespace {
 class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
  public:
   PartTransfer(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, UploadName upload, int number,
-               PayloadPtr body, std::optional<Digest> checksum, http::Headers customer_key,
+               PayloadPtr body, std::optional<Digest> checksum, http::Headers headers,
                Deadline deadline)
       : client_(std::move(client)),
         flight_(std::move(flight)),
@@ -21,11 +21,11 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
         bytes_(body->size()),
         body_(std::move(body)),
         checksum_(std::move(checksum)),
-        customer_key_(std::move(customer_key)),
+        headers_(std::move(headers)),
         deadline_(deadline) {}
 
   void send() {
-    http::Headers headers = customer_key_;
+    http::Headers headers = headers_;
     if (checksum_) {
       headers.add("x-amz-checksum-" + std::string{to_string(checksum_->algorithm())}, checksum_->base64());
     }
@@ -57,7 +57,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   void on_response(const http::Response& response) {
     const std::string etag{response.headers.get("etag")};
     if (etag.empty()) return end(corrupt("the answer has no ETag"));
-    if (auto plain = not_encrypted(customer_key_, response.headers)) return end(*std::move(plain));
+    if (auto plain = not_encrypted(headers_, response.headers)) return end(*std::move(plain));
     const std::string ours = checksum_ ? checksum_->base64() : "";
     const std::string theirs =
         checksum_ ? full_checksum(response.headers, to_string(checksum_->algorithm())) : "";
@@ -106,7 +106,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   std::uint64_t bytes_;
   PayloadPtr body_;
   std::optional<Digest> checksum_;
-  http::Headers customer_key_;
+  http::Headers headers_;  // customer's key, Content-MD5
   Deadline deadline_;
   bool sent_again_ = false;
 };
@@ -253,8 +253,11 @@ void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
   if (!checksum_) checksum.reset();
   if (keep(part->size(), checksum)) return;
   const int number = begin_part();
+  http::Headers headers = identity_.customer_key;
+  const Capabilities* row = client_->endpoint().row();
+  if (row && row->content_md5) add_content_md5(headers, *part);
   std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part),
-                                 std::move(checksum), identity_.customer_key, call_.deadline)
+                                 std::move(checksum), std::move(headers), call_.deadline)
       ->send();
   // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.
   if (options_.lanes == 1) flight_->wait_for_lane(1, call_);

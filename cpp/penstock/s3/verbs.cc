@@ -1,5 +1,7 @@
 #include "penstock/s3/verbs.h"
 
+#include <array>
+
 #include "penstock/base/error.h"
 #include "penstock/s3/customer_key.h"
 #include "penstock/streams/hash.h"
@@ -31,6 +33,13 @@ http::Request read_request(const char* method, const Address& at, std::string_vi
   if (!options.if_match.empty()) made.headers.add("if-match", options.if_match);
   add_headers(made.headers, customer_key_headers(options.sse_customer_key));
   return made;
+}
+
+Query list_query(const ListQuery& query) {
+  Query fields{{"max-keys", "1000"}, {"prefix", query.prefix}};
+  if (!query.raw_keys) fields.emplace_back("encoding-type", "url");
+  if (!query.delimiter.empty()) fields.emplace_back("delimiter", query.delimiter);
+  return fields;
 }
 
 void add_source(http::Headers& headers, const CopySource& source) {
@@ -68,6 +77,17 @@ http::Request put_object(const Address& at, std::string_view key, http::Headers 
   return made;
 }
 
+void add_content_md5(http::Headers& headers, const http::Payload& body) {
+  Hasher md5{Algorithm::md5};
+  std::array<std::byte, 16 * 1024> buffer;
+  for (std::uint64_t at = 0; at < body.size();) {
+    const std::size_t count = body.read_at(at, buffer);
+    md5.update(Bytes{buffer}.first(count));
+    at += count;
+  }
+  headers.add("content-md5", md5.digest().base64());
+}
+
 http::Request delete_object(const Address& at, std::string_view key, std::string_view if_match) {
   http::Request made = request("DELETE", at.object_url(key));
   if (!if_match.empty()) made.headers.add("if-match", std::string{if_match});
@@ -84,8 +104,8 @@ http::Request delete_objects(const Address& at, std::span<const std::string> key
 }
 
 http::Request list_objects_v2(const Address& at, const ListQuery& query) {
-  Query fields{{"list-type", "2"}, {"max-keys", "1000"}, {"encoding-type", "url"}, {"prefix", query.prefix}};
-  if (!query.delimiter.empty()) fields.emplace_back("delimiter", query.delimiter);
+  Query fields = list_query(query);
+  fields.emplace_back("list-type", "2");
   if (!query.token.empty()) {
     fields.emplace_back("continuation-token", query.token);
   } else if (!query.start_after.empty()) {
@@ -95,8 +115,7 @@ http::Request list_objects_v2(const Address& at, const ListQuery& query) {
 }
 
 http::Request list_objects_v1(const Address& at, const ListQuery& query, std::string_view marker) {
-  Query fields{{"max-keys", "1000"}, {"encoding-type", "url"}, {"prefix", query.prefix}};
-  if (!query.delimiter.empty()) fields.emplace_back("delimiter", query.delimiter);
+  Query fields = list_query(query);
   fields.emplace_back("marker", std::string{marker});
   return request("GET", at.bucket_url(fields));
 }

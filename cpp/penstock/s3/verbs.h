@@ -22,12 +22,15 @@ http::Request head_bucket(const Address& at);
 http::Request head_object(const Address& at, std::string_view key, const store::ReadOptions& options = {});
 http::Request get_object(const Address& at, std::string_view key, const store::ReadOptions& options);
 http::Request put_object(const Address& at, std::string_view key, http::Headers headers, PayloadPtr body);
+// Content-MD5 for services that compare nothing else. Reads all of `body`.
+void add_content_md5(http::Headers& headers, const http::Payload& body);
 http::Request delete_object(const Address& at, std::string_view key, std::string_view if_match);
 http::Request delete_objects(const Address& at, std::span<const std::string> keys);  // with Content-MD5
 
 struct ListQuery {
   std::string prefix, start_after, token;
   std::string delimiter = {};
+  bool raw_keys = false;  // not url-encoded
 };
 http::Request list_objects_v2(const Address& at, const ListQuery& query);
 http::Request list_objects_v1(const Address& at, const ListQuery& query, std::string_view marker);

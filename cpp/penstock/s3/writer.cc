@@ -39,8 +39,8 @@ bool writes_token(const Client& client, const store::WriteOptions& options) {
 }
 
 PartPlan plan_for(const Client& client, const Capabilities& row, const store::WriteOptions& options) {
-  return PartPlan{row, options.part_bytes.value_or(client.config().part_bytes), options.length,
-                  options.length_hint};
+  const std::uint64_t usual = std::max(client.config().part_bytes, row.default_part_bytes);
+  return PartPlan{row, options.part_bytes.value_or(usual), options.length, options.length_hint};
 }
 
 int lanes_for(const Client& client, const store::WriteOptions& options) {
@@ -127,7 +127,7 @@ std::optional<UploadState> ObjectWriter::state() const {
                      .upload_id = upload_->id(),
                      .token = identity_.token,
                      .mode = options_.mode,
-                     .part_bytes = options_.part_bytes.value_or(client_->config().part_bytes),
+                     .part_bytes = plan_.size_of(1),
                      .length = options_.length,
                      .length_hint = options_.length_hint,
                      .checksum = checksum_ ? std::string{to_string(*checksum_)} : std::string{},
@@ -395,6 +395,7 @@ Published ObjectWriter::put_whole() {
   identity_.bytes = total_;
   identity_.checksum = client_->endpoint().takes_checksums() ? sealed_checksum_ : std::nullopt;
   PayloadPtr body = whole_ ? whole_ : part_ ? std::exchange(part_, nullptr) : http::text_payload("");
+  if (row_.content_md5) add_content_md5(attributes_, *body);
   return put_object_and_settle(client_, identity_, options_.mode, attributes_, std::move(body), call_);
 }
 

@@ -298,6 +298,10 @@ class S3Store(ObjectStore):
         on = call(deadline)
         return await done(self.sync._native.capabilities(on, loop()), on.stop)
 
+    async def probe(self, *, deadline: Span | None = None) -> dict[str, Any]:
+        on = call(deadline)
+        return await done(self.sync._native.probe(on, loop()), on.stop)
+
     async def list_uploads(self, key: str, *, deadline: Span | None = None) -> Uploads:
         """Unfinished uploads of exactly this key: (key, upload id)."""
         on = call(deadline)

@@ -34,7 +34,8 @@ class S3Store(ObjectStore):
         prefix: Joined before every key as it is.
         region: Else AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1.
         endpoint: Else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile, AWS.
-        provider: aws, minio, versitygw, r2, other; else recognised.
+        provider: aws, minio, versitygw, r2, gcs, b2, ceph, wasabi, spaces, scaleway, storj, oss, ibm,
+            seaweedfs, huawei, tencent, other; else recognised.
         addressing: auto, path or virtual.
         conditional: ``trust`` uses create and if_match where the provider is not known to honour them.
         access_key_id: With secret_access_key and, for temporary keys, session_token.
@@ -115,8 +116,22 @@ class S3Store(ObjectStore):
         )
 
     def capabilities(self, *, deadline: Span | None = None) -> dict[str, Any]:
-        """What the provider behind the endpoint can do."""
+        """What the provider behind the endpoint can do; a row of the table by host, ``Server`` header or ``provider=``.
+
+        ``conditional_put`` and ``conditional_complete`` (yes, no, unknown) decide whether ``mode="create"`` and
+        ``if_match`` may be used; ``conditional="trust"`` or probe() decide what is unknown.
+
+        >>> penstock.S3Store("bucket", provider="scaleway").capabilities()["max_parts"]
+        1000
+        """
         return self._native.capabilities(call(deadline))
+
+    def probe(self, *, deadline: Span | None = None) -> dict[str, Any]:
+        """Find out by trying whether conditions on writes are honoured; capabilities() from then on, of this store.
+
+        Creates objects ``.penstock-probe-*`` under the prefix and removes them.
+        """
+        return self._native.probe(call(deadline))
 
     def list_uploads(self, key: str, *, deadline: Span | None = None) -> list[tuple[str, str]]:
         """Unfinished uploads of exactly this key: (key, upload id)."""
