@@ -83,6 +83,25 @@ py::object presign(const S3Handle& self, const std::string& method, const std::s
   });
 }
 
+struct Form {
+  s3::PostForm form;
+};
+py::object to_python(const Form& made) {
+  py::dict fields;
+  for (const auto& [name, value] : made.form.fields) fields[text(name)] = text(value);
+  return py::make_tuple(text(made.form.url), fields);
+}
+
+py::object presign_post(const S3Handle& self, const std::string& key, std::int64_t expires,
+                        std::uint64_t min_bytes, std::uint64_t max_bytes, const std::string& content_type,
+                        const std::vector<std::pair<std::string, std::string>>& fields,
+                        const CallPointer& state, const py::object& loop) {
+  const s3::PostOptions options{std::chrono::seconds{expires}, min_bytes, max_bytes, content_type, fields};
+  return perform(state, loop, [s3 = self.s3, key, options](const Call& call) {
+    return Form{s3->presign_post(key, options, call)};
+  });
+}
+
 }  // namespace
 
 void bind_s3(py::module_& core) {
@@ -95,6 +114,8 @@ void bind_s3(py::module_& core) {
       }))
       .def("presign", &presign, py::arg("method"), py::arg("key"), py::arg("expires"), py::arg("headers"),
            py::arg("query"), call, loop)
+      .def("presign_post", &presign_post, py::arg("key"), py::arg("expires"), py::arg("min_bytes"),
+           py::arg("max_bytes"), py::arg("content_type"), py::arg("fields"), call, loop)
       .def(
           "probe",
           [](const S3Handle& self, const CallPointer& state, const py::object& loop_) {

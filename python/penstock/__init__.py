@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from penstock.objects import (
         ObjectMeta,
         OpenUpload,
+        PostForm,
         Progress,
         Range,
         Receipt,
@@ -72,6 +73,7 @@ __all__ = [
     "ObjectMeta",
     "ObjectStore",
     "OpenUpload",
+    "PostForm",
     "Progress",
     "Range",
     "Receipt",
@@ -109,6 +111,7 @@ _LATE_NAMES = {
         (
             "ObjectMeta",
             "OpenUpload",
+            "PostForm",
             "Progress",
             "Range",
             "Receipt",

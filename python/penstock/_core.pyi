@@ -272,6 +272,30 @@ class S3Store(Store):
         loop: AbstractEventLoop,
     ) -> Future[str]: ...
     @overload
+    def presign_post(
+        self,
+        key: str,
+        expires: int,
+        min_bytes: int,
+        max_bytes: int,
+        content_type: str,
+        fields: _Pairs,
+        call: Call,
+        loop: None = None,
+    ) -> tuple[str, dict[str, str]]: ...
+    @overload
+    def presign_post(
+        self,
+        key: str,
+        expires: int,
+        min_bytes: int,
+        max_bytes: int,
+        content_type: str,
+        fields: _Pairs,
+        call: Call,
+        loop: AbstractEventLoop,
+    ) -> Future[tuple[str, dict[str, str]]]: ...
+    @overload
     def capabilities(self, call: Call, loop: None = None) -> dict[str, Any]: ...
     @overload
     def capabilities(self, call: Call, loop: AbstractEventLoop) -> Future[dict[str, Any]]: ...

@@ -164,6 +164,20 @@ class OpenUpload:
     begun: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PostForm:
+    """A form for an upload by POST to ``url``: ``fields`` in their order, then the file as the field ``file``.
+
+    Whoever has it can upload until it expires, so its repr shows no field.
+    """
+
+    url: str
+    fields: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return display.line("PostForm", url=self.url, fields=sorted(self.fields))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepReport:
     """What ``sweep_uploads`` found and did.

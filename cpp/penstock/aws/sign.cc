@@ -188,6 +188,24 @@ SignedRequest presigned(const SignInput& input, const Credentials& credentials,
   return out;
 }
 
+PostFields post_fields(const SignInput& input, const Credentials& credentials,
+                       std::chrono::seconds expires) {
+  check_expires(input, credentials, expires);
+  if (credentials.anonymous) throw refused("an anonymous client has nothing to presign with", input);
+  need_keys(input, credentials);
+  const auto scope = scope_of(input);
+  PostFields out;
+  out.fields = {{"x-amz-algorithm", std::string{kAlgorithm}},
+                {"x-amz-credential", credentials.access_key_id + "/" + scope.text},
+                {"x-amz-date", scope.timestamp}};
+  if (!credentials.session_token.empty())
+    out.fields.emplace_back("x-amz-security-token", credentials.session_token);
+  out.sign = [input, scope, secret = credentials.secret_access_key](std::string_view policy) {
+    return signature_of(input, scope, secret, policy);
+  };
+  return out;
+}
+
 std::string presign(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires) {
   return presigned(input, credentials, expires).url;
 }

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "penstock/aws/credentials.h"
 #include "penstock/http/headers.h"
@@ -37,5 +40,15 @@ SignedRequest sign(const SignInput& input, const Credentials& credentials);
 // keys, else Error(refused). `headers` become part of the signature: who uses the link must send them.
 SignedRequest presigned(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires);
 std::string presign(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires);
+
+// What a form that a browser posts must carry besides its policy. `sign` gives the signature of the policy's
+// base64, once the policy names these fields.
+struct PostFields {
+  std::vector<std::pair<std::string, std::string>> fields;  // algorithm, credential, date, token
+  std::function<std::string(std::string_view)> sign;
+};
+
+// Of input: region, service, now. `expires` as for presigned(). Error(refused): anonymous credentials.
+PostFields post_fields(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires);
 
 }  // namespace penstock::aws

@@ -316,6 +316,10 @@ std::string Client::presign(const std::string& method, std::string_view full_key
   return aws::presign(input, credentials_->wait(call), expires);
 }
 
+aws::Credentials Client::credentials(const Call& call) const {
+  return credentials_->wait(call);
+}
+
 std::vector<std::string> Client::secrets(const Call& call) const {
   const aws::Credentials used = credentials_->wait(call);
   return {used.secret_access_key, used.session_token};

@@ -76,6 +76,8 @@ class Client : public std::enable_shared_from_this<Client> {
   std::string presign(const std::string& method, std::string_view full_key, std::chrono::seconds expires,
                       const http::Headers& headers, const Query& query, const Call& call);
 
+  aws::Credentials credentials(const Call& call) const;  // may wait for a provider
+
   // What no error may show; http sees to its own, this is for those made of a body that came with a 200.
   std::vector<std::string> secrets(const Call& call) const;
 

@@ -190,6 +190,12 @@ std::string S3Store::presign(const std::string& method, std::string_view key, st
   return s3.presign(method, s3.full_key(key), expires, headers, query, s3.with_deadline(call));
 }
 
+PostForm S3Store::presign_post(std::string_view key_or_prefix, const PostOptions& options,
+                               const Call& call) {
+  Client& s3 = *state_->client;
+  return s3::presign_post(s3, s3.full_key(key_or_prefix), options, s3.with_deadline(call));
+}
+
 std::vector<OpenUpload> S3Store::list_uploads(std::string_view key, const Call& call) {
   Client& s3 = *state_->client;
   std::vector<OpenUpload> found;

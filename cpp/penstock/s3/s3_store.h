@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "penstock/s3/config.h"
+#include "penstock/s3/post_form.h"
 #include "penstock/s3/provider.h"
 #include "penstock/s3/resume.h"
 #include "penstock/s3/sweep.h"
@@ -58,6 +59,10 @@ class S3Store : public store::ObjectStore {
                       const http::Headers& headers = {},
                       const std::vector<std::pair<std::string, std::string>>& query = {},
                       const Call& call = {});
+
+  // A form for an upload by POST; a key that ends in '/' is a prefix, completed by the file's name.
+  PostForm presign_post(std::string_view key_or_prefix, const PostOptions& options = {},
+                        const Call& call = {});
 
   std::vector<OpenUpload> list_uploads(std::string_view key, const Call& call = {});  // of exactly this key
   void abort_upload(const OpenUpload& upload, const Call& call = {});

@@ -22,7 +22,7 @@ from penstock.aio._closing import Closing
 from penstock.aio._jobs import done, loop, raising_of, told_call
 from penstock.aio.streams import Sink, Source, fed, native_source
 from penstock.fields import pairs
-from penstock.objects import Range, SweepReport, as_tuple
+from penstock.objects import PostForm, Range, SweepReport, as_tuple
 from penstock.progress import reporter
 from penstock.stores.object_store import LIST_PAGE, native_store
 from penstock.stores.options import customer_key, write_options
@@ -30,7 +30,7 @@ from penstock.stores.reader import place
 from penstock.stores.s3 import Upload as SyncUpload
 from penstock.stores.s3 import as_dict
 from penstock.streams import call, is_buffer
-from penstock.units import span
+from penstock.units import size, span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from penstock.objects import ObjectMeta, Receipt, RemoveReport, UploadState
     from penstock.progress import ProgressLike
     from penstock.stores import StoreProtocol
-    from penstock.units import Span
+    from penstock.units import Size, Span
 
 
 class GetResult(Source):
@@ -293,6 +293,25 @@ class S3Store(ObjectStore):
             method, key, int(span(expires)), pairs(headers), pairs(query), on, loop()
         )
         return await done(job, on.stop)
+
+    async def presign_post(
+        self,
+        key_or_prefix: str,
+        *,
+        expires: Span = 3600,
+        min_bytes: Size = 0,
+        max_bytes: Size = "5GiB",
+        content_type: str = "",
+        fields: Mapping[str, str] | None = None,
+        deadline: Span | None = None,
+    ) -> PostForm:
+        on = call(deadline)
+        limits = size(min_bytes), size(max_bytes)
+        job = self.sync._native.presign_post(
+            key_or_prefix, int(span(expires)), *limits, content_type, pairs(fields), on, loop()
+        )
+        url, signed = await done(job, on.stop)
+        return PostForm(url=url, fields=signed)
 
     async def capabilities(self, *, deadline: Span | None = None) -> dict[str, Any]:
         on = call(deadline)

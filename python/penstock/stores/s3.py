@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from penstock.aws import Credentials
     from penstock.client import ClientLike
-    from penstock.objects import Receipt, SweepReport, UploadState
+    from penstock.objects import PostForm, Receipt, SweepReport, UploadState
     from penstock.progress import ProgressLike
     from penstock.units import Size, Span
 
@@ -114,6 +114,43 @@ class S3Store(ObjectStore):
         return self._native.presign(
             method, key, int(span(expires)), pairs(headers), pairs(query), call(deadline)
         )
+
+    def presign_post(
+        self,
+        key_or_prefix: str,
+        *,
+        expires: Span = 3600,
+        min_bytes: Size = 0,
+        max_bytes: Size = "5GiB",
+        content_type: str = "",
+        fields: Mapping[str, str] | None = None,
+        deadline: Span | None = None,
+    ) -> PostForm:
+        """A form with which somebody without credentials uploads one object, as browsers do.
+
+        The service refuses what is larger or smaller, of another type or name than the form allows.
+
+        Args:
+            key_or_prefix: The object; one that ends in ``/`` is a prefix, completed by the uploaded file's name.
+            expires: 1 second to 7 days, and not beyond the life of temporary keys.
+            min_bytes: Of the file.
+            max_bytes: Of the file.
+            content_type: What the object must be; without it the form may name none.
+            fields: More of the form, to be sent exactly so, such as ``success_action_status`` or ``x-amz-meta-who``.
+            deadline: Of finding credentials.
+
+        >>> keys = {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "secret", "region": "eu-west-1"}
+        >>> form = penstock.S3Store("bucket", **keys).presign_post("in/", max_bytes="10MiB")
+        >>> form.url, form.fields["key"]
+        ('https://bucket.s3.eu-west-1.amazonaws.com/', 'in/${filename}')
+        """
+        from penstock.objects import PostForm
+
+        limits = size(min_bytes), size(max_bytes)
+        url, signed = self._native.presign_post(
+            key_or_prefix, int(span(expires)), *limits, content_type, pairs(fields), call(deadline)
+        )
+        return PostForm(url=url, fields=signed)
 
     def capabilities(self, *, deadline: Span | None = None) -> dict[str, Any]:
         """What the provider behind the endpoint can do; a row of the table by host, ``Server`` header or ``provider=``.
