@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock import aio, aws, bundles, codecs, files, sqs, testing
     from penstock.codecs import Gunzip
     from penstock.files import fetch
+    from penstock.opening import open
     from penstock.objects import (
         ObjectMeta,
         OpenUpload,
@@ -94,6 +95,7 @@ __all__ = [
     "fetch",
     "files",
     "get",
+    "open",
     "pump",
     "put",
     "set_budget",
@@ -106,6 +108,7 @@ __all__ = [
 _LATE_MODULES = frozenset({"aio", "aws", "bundles", "codecs", "files", "sqs", "testing"})
 _LATE_NAMES = {
     "Gunzip": "codecs",
+    "open": "opening",
     "fetch": "files",
     **dict.fromkeys(
         (

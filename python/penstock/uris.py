@@ -1,12 +1,13 @@
-"""Where an object is, as one text: ``s3://bucket/key``, ``file:///path``."""
+"""Where an object is, as one text: ``s3://bucket/key``, ``file:///path``, ``memory://bucket/key``."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock.errors import Refused
-from penstock.stores import FolderStore, S3Store
+from penstock.stores import FolderStore, MemoryStore, S3Store
 
 if TYPE_CHECKING:
     from penstock.objects import Receipt
@@ -18,7 +19,7 @@ def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
 
     Args:
         uri: ``s3://bucket/key``: the key is raw, ``%`` and ``?`` are characters. ``file:///path``:
-            percent-encoded.
+            percent-encoded. ``memory://bucket/key``: in this process, as long as it lives.
         config: Arguments of S3Store.
     Raises:
         Refused: Another scheme, or no key.
@@ -34,7 +35,15 @@ def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
     if scheme == "file":
         folder, _, name = file_path(uri).rpartition("/")
         return FolderStore(folder or "/"), name
-    raise Refused(f"not an s3:// or file:// URI: {_core.redact_url(uri)}")
+    if scheme == "memory":
+        bucket, _, key = rest.partition("/")
+        return _memory().with_bucket(bucket), key
+    raise Refused(f"not an s3://, file:// or memory:// URI: {_core.redact_url(uri)}")
+
+
+@cache
+def _memory() -> MemoryStore:
+    return MemoryStore()
 
 
 def file_path(uri: str) -> str:

@@ -10,7 +10,7 @@ from penstock.aio.codecs import Gunzip
 from penstock.aio.files import fetch
 from penstock.aio.stores import FolderStore, GetResult, MemoryStore, ObjectStore, S3Store
 from penstock.aio.streams import Count, FileSink, FileSource, Hash, Limit, Sha256, Sink, Source, Tee, pump
-from penstock.aio.uris import get, put, store_at
+from penstock.aio.uris import get, open, put, store_at
 
 __all__ = [
     "Client",
@@ -34,6 +34,7 @@ __all__ = [
     "fetch",
     "files",
     "get",
+    "open",
     "pump",
     "put",
     "sqs",

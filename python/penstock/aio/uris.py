@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import uris as sync
 from penstock.aio.stores import FolderStore, ObjectStore, S3Store
+from penstock.errors import Refused
+from penstock.stores import FolderStore as SyncFolderStore
 from penstock.stores import S3Store as SyncS3Store
 
 if TYPE_CHECKING:
-    from penstock.aio.stores import GetResult
+    from typing import Literal
+
+    from penstock.aio.stores import GetResult, ObjectReader
+    from penstock.aio.streams import Sink
     from penstock.objects import Receipt
+    from penstock.stores import ObjectStore as SyncObjectStore
 
 
 def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
@@ -21,8 +27,41 @@ def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
     ('a/b', 's3://bucket/a/b')
     """
     store, key = sync.store_at(uri, **config)
-    twin = S3Store if isinstance(store, SyncS3Store) else FolderStore
-    return twin._over(store), key
+    return _twin(store)._over(store), key
+
+
+def _twin(store: SyncObjectStore) -> type[ObjectStore]:
+    if isinstance(store, SyncS3Store):
+        return S3Store
+    return FolderStore if isinstance(store, SyncFolderStore) else ObjectStore
+
+
+async def open(
+    uri: str,
+    mode: Literal["rb", "wb", "xb"] = "rb",
+    *,
+    config: dict[str, Any] | None = None,
+    **options: Any,
+) -> ObjectReader | Sink:
+    """Async twin of penstock.open, for bytes: ``async with await penstock.aio.open(uri, "wb") as file``.
+
+    >>> import asyncio
+    >>> async def main():
+    ...     async with await penstock.aio.open("memory://doc/k", "wb") as file:
+    ...         await file.write(b"bytes")
+    ...     async with await penstock.aio.open("memory://doc/k") as file:
+    ...         return await file.read(100)
+    >>> asyncio.run(main())
+    b'bytes'
+    """
+    if mode not in ("rb", "wb", "xb"):
+        raise Refused(f"mode is one of rb, wb, xb, not {mode!r}")
+    store, key = store_at(uri, **(config or {}))
+    if mode == "rb":
+        return await store.open_reader(key, **options)
+    if mode == "xb":
+        options = {**options, "mode": "create"}
+    return await store.open_writer(key, **options)
 
 
 async def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **options: Any) -> Receipt:
