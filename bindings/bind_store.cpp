@@ -5,11 +5,11 @@
 
 #include "penstock/store/folder_store.h"
 #include "penstock/store/memory_store.h"
-#include "penstock/store/object_reader.h"
 
 #include "await.h"
 #include "bind.h"
 #include "convert.h"
+#include "py_reader.h"
 #include "py_sink.h"
 #include "py_source.h"
 #include "py_store.h"
@@ -80,52 +80,9 @@ py::object get(const StoreHandle& self, const std::string& key, const py::object
   });
 }
 
-// An object that can be read anywhere, and the store it is in.
-class ReaderHandle : public SourceHandle {
- public:
-  ReaderHandle(const StorePointer& store, const std::string& key, const store::ReadOptions& options,
-               const CallPointer& call)
-      : SourceHandle(std::make_unique<Owned>(store, key, options, call->call()), call) {}
-  void seek(std::uint64_t offset) {
-    const Exclusive use = exclusive();
-    reader().seek(offset);
-  }
-  std::uint64_t tell() const {
-    const Exclusive use = exclusive();
-    return reader().tell();
-  }
-  store::ObjectMeta meta() const {
-    const Exclusive use = exclusive();
-    return reader().meta();
-  }
-
- private:
-  struct Holder {
-    StorePointer store;
-  };
-  struct Owned : Holder, store::ObjectReader {
-    Owned(const StorePointer& store, const std::string& key, const store::ReadOptions& options,
-          const Call& call)
-        : Holder{store}, store::ObjectReader(*store, key, options, call) {}
-  };
-  store::ObjectReader& reader() const {
-    if (!source()) throw std::invalid_argument("the stream is closed");
-    return static_cast<Owned&>(*source());
-  }
-};
-
-py::object open_reader(const StoreHandle& self, const std::string& key, std::string if_match,
-                       std::string version, std::string customer_key, const CallPointer& state,
-                       const py::object& loop) {
-  store::ReadOptions options{std::nullopt, std::move(if_match), std::move(version), std::move(customer_key)};
-  return perform(state, loop, [store = self.store, key, options, state](const Call&) {
-    return std::make_shared<ReaderHandle>(store, key, options, state);
-  });
-}
-
 py::object get_file(const StoreHandle& self, const std::string& key, const std::string& path,
-                    const std::string& if_match, const std::string& version,
-                    const std::string& customer_key, const std::string& mode, int lanes, const CallPointer& state, const py::object& loop) {
+                    const std::string& if_match, const std::string& version, const std::string& customer_key,
+                    const std::string& mode, int lanes, const CallPointer& state, const py::object& loop) {
   const store::FileOptions options{.if_match = if_match,
                                    .version_id = version,
                                    .sse_customer_key = customer_key,
@@ -167,10 +124,9 @@ py::object open_writer(const StoreHandle& self, const std::string& key, const py
 py::object copy(const StoreHandle& self, const std::string& from, const std::string& to,
                 const StoreHandle& source, const py::dict& options, const CallPointer& state,
                 const py::object& loop) {
-  return perform(
-      state, loop,
-      [store = self.store, from, to, source = source.store, options = write_options(options)](
-          const Call& call) { return store->copy_from(*source, from, to, options, call); });
+  return perform(state, loop,
+                 [store = self.store, from, to, source = source.store, options = write_options(options)](
+                     const Call& call) { return store->copy_from(*source, from, to, options, call); });
 }
 
 py::object move(const StoreHandle& self, const std::string& from, const std::string& to,
@@ -196,10 +152,7 @@ void bind_store(py::module_& core) {
           },
           py::arg("most"), loop);
 
-  py::class_<ReaderHandle, SourceHandle, std::shared_ptr<ReaderHandle>>(core, "Reader", plain_type())
-      .def("seek", &ReaderHandle::seek, py::arg("offset"))
-      .def("tell", &ReaderHandle::tell)
-      .def_property_readonly("meta", [](const ReaderHandle& reader) { return to_python(reader.meta()); });
+  bind_reader(core);
 
   py::class_<StoreHandle>(core, "Store", plain_type())
       .def("head", &look<&store::ObjectStore::head>, py::arg("key"), call, loop)

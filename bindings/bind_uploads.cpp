@@ -76,8 +76,8 @@ s3::UploadState state_from(const py::dict& given) {
   state.length_hint = given["length_hint"].cast<std::optional<std::uint64_t>>();
   state.checksum = given["checksum"].cast<std::string>();
   if (py::object begun = given["begun"]; !begun.is_none()) {
-    state.begun = WallTime{std::chrono::duration_cast<WallTime::duration>(
-        std::chrono::duration<double>(begun.cast<double>()))};
+    state.begun = WallTime{
+        std::chrono::duration_cast<WallTime::duration>(std::chrono::duration<double>(begun.cast<double>()))};
   }
   return state;
 }
@@ -91,12 +91,12 @@ py::object upload_state(SinkHandle& sink) {
 
 py::object resume(const S3Handle& self, const py::dict& state, const std::shared_ptr<SourceHandle>& source,
                   const py::dict& options, const CallPointer& call_state, const py::object& loop) {
-  return perform(call_state, loop,
-                 [s3 = self.s3, state = state_from(state), source, options = write_options(options)](
-                     const Call& call) {
-                   Attentive attentive{*source, call};
-                   return s3->resume_upload(state, attentive, options, call);
-                 });
+  return perform(
+      call_state, loop,
+      [s3 = self.s3, state = state_from(state), source, options = write_options(options)](const Call& call) {
+        Attentive attentive{*source, call};
+        return s3->resume_upload(state, attentive, options, call);
+      });
 }
 
 py::object sweep(const S3Handle& self, const std::string& prefix, double older_than, bool dry_run,

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from penstock import aio, aws, bundles, codecs, files, sqs, testing
     from penstock.codecs import Gunzip
     from penstock.files import fetch
-    from penstock.opening import open
     from penstock.objects import (
         ObjectMeta,
         OpenUpload,
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
         SweepReport,
         UploadState,
     )
+    from penstock.opening import open
 
 __version__: str = _core.__version__
 

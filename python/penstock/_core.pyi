@@ -138,11 +138,25 @@ class Store:
     def exists(self, key: str, call: Call, loop: AbstractEventLoop) -> Future[bool]: ...
     @overload
     def get(
-        self, key: str, range: _Range, if_match: str, version: str, customer_key: bytes, call: Call, loop: None = None
+        self,
+        key: str,
+        range: _Range,
+        if_match: str,
+        version: str,
+        customer_key: bytes,
+        call: Call,
+        loop: None = None,
     ) -> tuple[Source, ObjectMeta]: ...
     @overload
     def get(
-        self, key: str, range: _Range, if_match: str, version: str, customer_key: bytes, call: Call, loop: AbstractEventLoop
+        self,
+        key: str,
+        range: _Range,
+        if_match: str,
+        version: str,
+        customer_key: bytes,
+        call: Call,
+        loop: AbstractEventLoop,
     ) -> Future[tuple[Source, ObjectMeta]]: ...
     @overload
     def get_file(

@@ -39,7 +39,9 @@ class TlsMinio(go_servers.Minio):
         names = ["-keyout", certificates / "private.key", "-out", certificates / "public.crt"]
         kind = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
         extension = ["-addext", "subjectAltName=IP:127.0.0.1"]
-        subprocess.run(["openssl", "req", "-x509", *kind, *names, *extension], check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", *kind, *names, *extension], check=True, capture_output=True
+        )
 
     def command(self, address: str, folder: Path) -> list[str]:
         program, verb, *rest = super().command(address, folder)
@@ -137,7 +139,9 @@ def test_a_copy_reads_with_one_key_and_writes_with_the_other(judge, options, how
     receipt = store.copy("a", "b", from_sse_customer_key=KEY, sse_customer_key=OTHER, **how)
     assert receipt.mode == "copy"
     assert read(judge, options["bucket"], "b", OTHER) == BODY
-    store.copy("b", "c", from_sse_customer_key=OTHER, **({"part_bytes": "5MiB"} if "part_bytes" in how else {}))
+    store.copy(
+        "b", "c", from_sse_customer_key=OTHER, **({"part_bytes": "5MiB"} if "part_bytes" in how else {})
+    )
     assert store.get("c").bytes() == BODY
 
 

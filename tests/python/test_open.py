@@ -28,6 +28,18 @@ def seen(uri: str, config: Any = None) -> bytes | None:
     return store.get(key).bytes() if store.exists(key) else None
 
 
+def write_half(uri: str, mode: str, half: bytes = b"half", **options: Any) -> None:
+    """Is left by an exception in the middle of writing."""
+    with penstock.open(uri, mode, **options) as file:
+        file.write(half if mode == "wb" else half.decode())
+        raise KeyError("stop")
+
+
+def create(uri: str, mode: str, text: str) -> None:
+    with penstock.open(uri, mode) as file:
+        file.write(text.encode() if mode == "xb" else text)
+
+
 def test_bytes_and_text_come_back(place):
     with penstock.open(place, "wb") as file:
         assert file.write(b"one") == 3
@@ -45,10 +57,8 @@ def test_bytes_and_text_come_back(place):
 @pytest.mark.parametrize("mode", ["wb", "wt"])
 def test_an_exception_leaves_what_was_there(place, mode):
     penstock.put(place, b"former")
-    with pytest.raises(KeyError), penstock.open(place, mode) as file:
-        file.write(b"half" if mode == "wb" else "half")
-        raise KeyError("stop")
-    assert file.closed
+    with pytest.raises(KeyError):
+        write_half(place, mode)
     assert seen(place) == b"former"
 
 
@@ -63,10 +73,9 @@ def test_a_file_that_is_dropped_unclosed_is_not_published(place, mode):
 
 @pytest.mark.parametrize("mode", ["xb", "xt"])
 def test_a_file_that_is_created_replaces_nothing(place, mode):
-    with penstock.open(place, mode) as file:
-        file.write(b"first" if mode == "xb" else "first")
-    with pytest.raises(penstock.Conflict), penstock.open(place, mode) as file:
-        file.write(b"second" if mode == "xb" else "second")
+    create(place, mode, "first")
+    with pytest.raises(penstock.Conflict):
+        create(place, mode, "second")
     assert seen(place) == b"first"
 
 
@@ -104,12 +113,17 @@ def test_on_s3_a_file_is_an_upload_that_appears_when_it_is_closed(bucket):
     assert gzip.decompress(bucket.body("dir/k.gz")) == BODY
     with penstock.open(uri, config=config) as file, gzip.open(file) as unpacked:
         assert unpacked.read() == BODY
-    with pytest.raises(KeyError), penstock.open(uri, "wb", config=config, part_bytes="5MiB") as file:
-        file.write(BODY)
-        raise KeyError("stop")
+    with pytest.raises(KeyError):
+        write_half(uri, "wb", BODY, config=config, part_bytes="5MiB")
     assert gzip.decompress(bucket.body("dir/k.gz")) == BODY
     penstock.Client.default().drain()
     assert bucket.open_uploads("dir/k.gz") == []
+
+
+async def write_half_in_aio(uri: str) -> None:
+    async with await penstock.aio.open(uri, "wb") as file:
+        await file.write(b"half")
+        raise KeyError("stop")
 
 
 def test_files_are_opened_in_aio(place):
@@ -120,9 +134,7 @@ def test_files_are_opened_in_aio(place):
             await file.seek(-5, os.SEEK_END)
             assert await file.read(10) == BODY[-5:]
         with pytest.raises(KeyError):
-            async with await penstock.aio.open(place, "wb") as file:
-                await file.write(b"half")
-                raise KeyError("stop")
+            await write_half_in_aio(place)
         with pytest.raises(penstock.Refused):
             await penstock.aio.open(place, "rt")
 

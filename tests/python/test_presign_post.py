@@ -8,6 +8,7 @@ import json
 import urllib.error
 import urllib.request
 import uuid
+from types import SimpleNamespace
 from typing import Any
 
 import penstock
@@ -93,10 +94,8 @@ def test_the_signature_is_botocores(bucket, store):
 
     auth = S3SigV4PostAuth(Credentials("testkey", "testsecret123"), "s3", "us-east-1")
 
-    class Request:
-        context = {"timestamp": form.fields["x-amz-date"]}
-
-    assert auth.signature(form.fields["policy"], Request()) == form.fields["x-amz-signature"]
+    request = SimpleNamespace(context={"timestamp": form.fields["x-amz-date"]})
+    assert auth.signature(form.fields["policy"], request) == form.fields["x-amz-signature"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import penstock
@@ -143,7 +144,7 @@ def test_uploads_are_resumed_and_swept_in_aio(bucket):
             assert (await store.sweep_uploads("k", older_than=0)).uploads == ()  # it is this process's own
             await writer.abort()
             upload_id = boto3_begins(bucket, {1: pieces()[0]})
-            state = dataclasses.replace(begun, upload_id=upload_id, token="")
+            state = dataclasses.replace(begun, upload_id=upload_id, token="", checksum="")
             await store.resume_upload(state, chunks())
 
     asyncio.run(main())
@@ -182,6 +183,10 @@ def begin(s3: Any, store: penstock.S3Store, bytes_written: int = 12 * MIB) -> pe
     writer.write(BODY[:bytes_written])
     state = writer.state()
     assert isinstance(state, penstock.UploadState)
+    begun = time.monotonic()
+    while len(s3.uploads[state.upload_id].parts) < (bytes_written - 1) // PART:
+        assert time.monotonic() - begun < 30
+        time.sleep(0.01)  # the server's threads are real
     s3.on("AbortUpload", *[instead(Answer(204))] * 5)
     s3.on("ListParts", *[instead(error(404, "NoSuchUpload"))] * 1)
     writer.abort()
@@ -282,8 +287,8 @@ def test_the_condition_an_upload_began_with_holds_when_it_is_resumed(s3, store):
 
 def test_a_checksum_that_does_not_combine_is_refused(s3, store):
     state = begin(s3, store)
-    page = b"<ListPartsResult><IsTruncated>false</IsTruncated><ChecksumAlgorithm>SHA256</ChecksumAlgorithm></ListPartsResult>"
-    s3.on("ListParts", instead(Answer(200, [], page)))
+    declared = "<IsTruncated>false</IsTruncated><ChecksumAlgorithm>SHA256</ChecksumAlgorithm>"
+    s3.on("ListParts", instead(Answer(200, [], f"<ListPartsResult>{declared}</ListPartsResult>".encode())))
     with pytest.raises(penstock.Refused, match="SHA256"):
         store.resume_upload(state, BODY)
 

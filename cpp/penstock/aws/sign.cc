@@ -188,8 +188,7 @@ SignedRequest presigned(const SignInput& input, const Credentials& credentials,
   return out;
 }
 
-PostFields post_fields(const SignInput& input, const Credentials& credentials,
-                       std::chrono::seconds expires) {
+PostFields post_fields(const SignInput& input, const Credentials& credentials, std::chrono::seconds expires) {
   check_expires(input, credentials, expires);
   if (credentials.anonymous) throw refused("an anonymous client has nothing to presign with", input);
   need_keys(input, credentials);

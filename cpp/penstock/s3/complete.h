@@ -25,7 +25,7 @@ struct Publication {
   UploadName upload;
   Identity identity;
   store::Mode mode;
-  std::vector<SentPart> parts;  // from 1, consecutive
+  std::vector<SentPart> parts;                  // from 1, consecutive
   std::optional<Algorithm> part_checksum = {};  // of SentPart::checksum; unset: identity's
 };
 

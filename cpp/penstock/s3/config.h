@@ -31,7 +31,7 @@ struct Config {
   int max_parts_in_flight = 4;
   bool token = true;
   std::string sse_customer_key;  // of every object read and written, unless a call has its own; 32 bytes
-  bool reap = false;                                  // abort orphans a lost answer to Create may have left
+  bool reap = false;             // abort orphans a lost answer to Create may have left
   std::shared_ptr<http::Client> client;               // null: the process default
   std::optional<std::chrono::milliseconds> deadline;  // of each verb, where the Call has none
 

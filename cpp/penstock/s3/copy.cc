@@ -21,9 +21,13 @@ constexpr std::chrono::seconds kFirstByte{60};
 constexpr std::chrono::minutes kTotal{15};
 
 // What CopyObject would carry over by itself and Create would not.
-constexpr std::array<const char*, 7> kCarried{
-    "content-type", "content-encoding", "content-disposition",            "content-language", "cache-control",
-    "expires",      "x-amz-website-redirect-location"};
+constexpr std::array<const char*, 7> kCarried{"content-type",
+                                              "content-encoding",
+                                              "content-disposition",
+                                              "content-language",
+                                              "cache-control",
+                                              "expires",
+                                              "x-amz-website-redirect-location"};
 
 bool is_metadata(std::string_view name) {
   constexpr std::string_view kPrefix = "x-amz-meta-";
@@ -114,22 +118,21 @@ class Copy {
   // In the other case a put says what is wrong, or does it.
   bool can_be_done() const {
     if (!conditional()) return true;
-    const bool trusted = row_.conditional_complete == Support::unknown &&
-                         client_->config().conditional == Conditional::trust;
+    const bool trusted =
+        row_.conditional_complete == Support::unknown && client_->config().conditional == Conditional::trust;
     return row_.multipart_copy && identity_.bytes > 0 &&
            (row_.conditional_complete == Support::yes || trusted);
   }
 
   void look_at_source() {
-    const auto theirs = client_->config().bucket == source_.bucket
-                            ? client_
-                            : client_->with_bucket(source_.bucket);
-    const http::Response found = theirs->send(
-        head_object(theirs->address(), source_.key,
-                    {.if_match = source_.etag,
-                     .version_id = source_.version_id,
-                     .sse_customer_key = source_.sse_customer_key}),
-        {.call = call_, .key = source_.key, .doing = "HEAD", .side = Side::source});
+    const auto theirs =
+        client_->config().bucket == source_.bucket ? client_ : client_->with_bucket(source_.bucket);
+    const http::Response found =
+        theirs->send(head_object(theirs->address(), source_.key,
+                                 {.if_match = source_.etag,
+                                  .version_id = source_.version_id,
+                                  .sse_customer_key = source_.sse_customer_key}),
+                     {.call = call_, .key = source_.key, .doing = "HEAD", .side = Side::source});
     found_ = found.headers;
     identity_.bytes = meta_from(found_, source_.key).bytes;
     source_.etag = found_.get("etag");
@@ -185,7 +188,8 @@ class Copy {
     if (cut_short && trace.sent) throw in_doubt(*client_, identity_.key, error);
     if (cut_short || !is_lost_answer(error) || trace.lost == 0) throw changed(error);
     const Pending<Found> pending;
-    look(client_, identity_, {.call = call_, .key = identity_.key, .doing = "settle copy", .side = Side::sink},
+    look(client_, identity_,
+         {.call = call_, .key = identity_.key, .doing = "settle copy", .side = Side::sink},
          [pending](Found found) { pending.set(std::move(found)); });
     Found found = pending.wait_out();
     if (found.what == Found::What::ours) return std::move(found.object);
@@ -206,8 +210,7 @@ class Copy {
       if (bytes < identity_.bytes) range = store::Range{.first = done, .last = done + bytes - 1};
       const Call part_call{.stop = flight->stop(), .deadline = call_.deadline};
       std::make_shared<PartCopy>(client_, flight, SentPart{number, bytes, {}, {}})
-          ->send(copy_part(client_->address(), upload.name(), number, source_, range,
-                           identity_.customer_key),
+          ->send(copy_part(client_->address(), upload.name(), number, source_, range, identity_.customer_key),
                  working(part_call, identity_.key, "copy part " + std::to_string(number)));
       done += bytes;
     }
@@ -262,9 +265,9 @@ std::optional<Receipt> copy_on_server(const std::shared_ptr<Client>& client, con
 std::map<std::string, std::string> tags_of(Client& client, const std::string& key,
                                            std::string_view version_id, const Call& call) {
   try {
-    const http::Response response = client.send(
-        get_tagging(client.address(), key, version_id),
-        {.call = call, .key = key, .doing = "read tags", .side = Side::source});
+    const http::Response response =
+        client.send(get_tagging(client.address(), key, version_id),
+                    {.call = call, .key = key, .doing = "read tags", .side = Side::source});
     return parse_tags(response.body);
   } catch (const Error& error) {
     const std::string& code = error.facts().code;

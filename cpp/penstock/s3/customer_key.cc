@@ -18,7 +18,8 @@ constexpr const char* kOfSource = "x-amz-copy-source-server-side-encryption-cust
 http::Headers customer_key_headers(std::string_view key, KeyOf whose) {
   if (key.empty()) return {};
   if (key.size() != kKeyBytes) {
-    throw Error{Kind::refused, "sse_customer_key must be 32 bytes (AES-256), not " + std::to_string(key.size())};
+    throw Error{Kind::refused,
+                "sse_customer_key must be 32 bytes (AES-256), not " + std::to_string(key.size())};
   }
   Hasher md5{Algorithm::md5};
   md5.update(as_bytes(key));
@@ -43,10 +44,11 @@ void mark_customer_keys(http::Request& request) {
 
 std::optional<Error> not_encrypted(const http::Headers& asked, const http::Headers& answer) {
   if (!asked.has(kAlgorithm) || answer.has(kAlgorithm)) return std::nullopt;
-  return Error{Kind::refused,
-               "the server took the object and ignored sse_customer_key, so it would not be encrypted; nothing "
-               "of it stays there",
-               {.side = Side::sink, .code = "not_encrypted"}};
+  return Error{
+      Kind::refused,
+      "the server took the object and ignored sse_customer_key, so it would not be encrypted; nothing "
+      "of it stays there",
+      {.side = Side::sink, .code = "not_encrypted"}};
 }
 
 }  // namespace penstock::s3

@@ -25,8 +25,8 @@ void add_headers(http::Headers& headers, const http::Headers& more);
 // Marks what no error may show.
 void mark_customer_keys(http::Request& request);
 
-// Error(refused): the server took the request and says nothing of the key: what it has is not encrypted by it.
-// nullopt where `headers` of the answer say it is, or none was asked for.
+// Error(refused): the server took the request and says nothing of the key: what it has is not encrypted by
+// it. nullopt where `headers` of the answer say it is, or none was asked for.
 std::optional<Error> not_encrypted(const http::Headers& asked, const http::Headers& answer);
 
 }  // namespace penstock::s3

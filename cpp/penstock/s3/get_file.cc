@@ -132,12 +132,12 @@ class LaneDownload {
  private:
   void look() {
     const std::string full = client_->full_key(key_);
-    const http::Response found = client_->send(
-        head_object(client_->address(), full,
-                    {.if_match = options_.if_match,
-                     .version_id = options_.version_id,
-                     .sse_customer_key = client_->customer_key(options_.sse_customer_key)}),
-        {.call = call_, .key = full, .doing = "HEAD", .side = Side::source});
+    const http::Response found =
+        client_->send(head_object(client_->address(), full,
+                                  {.if_match = options_.if_match,
+                                   .version_id = options_.version_id,
+                                   .sse_customer_key = client_->customer_key(options_.sse_customer_key)}),
+                      {.call = call_, .key = full, .doing = "HEAD", .side = Side::source});
     meta_ = meta_from(found.headers, key_);
     if (!client_->verifies_reads()) return;
     for (const Algorithm algorithm : kCombining) {

@@ -1,9 +1,10 @@
 // An object as a file, by several ranges at once.
 //
 // The object is looked at first; every range is held to its ETag and resumed alone, so an object replaced
-// meanwhile is Error(conflict, code changed), never a mixture. The CRCs of the ranges, which come in any order, are
-// combined and compared with the stored one: nothing is read twice but what differs, once more whole.
-// The file is hidden until all of it is there, compared and flushed. The first failure stops the other lanes.
+// meanwhile is Error(conflict, code changed), never a mixture. The CRCs of the ranges, which come in any
+// order, are combined and compared with the stored one: nothing is read twice but what differs, once more
+// whole. The file is hidden until all of it is there, compared and flushed. The first failure stops the other
+// lanes.
 #pragma once
 
 #include <memory>

@@ -31,8 +31,8 @@ void check_options(const PostOptions& options) {
   constexpr std::array kOurs{"key", "file", "policy", "bucket", "content-type"};
   for (const auto& [name, value] : options.fields) {
     http::check_header(name, value);
-    const bool ours = std::ranges::any_of(
-        kOurs, [&name = name](const char* own) { return http::same_name(name, own); });
+    const bool ours =
+        std::ranges::any_of(kOurs, [&name = name](const char* own) { return http::same_name(name, own); });
     if (ours) throw Error{Kind::refused, "the field \"" + name + "\" is not for fields=: the form has it"};
   }
 }

@@ -1,4 +1,5 @@
-// A form with which somebody without credentials uploads one object by POST, as far as a signed policy allows.
+// A form with which somebody without credentials uploads one object by POST, as far as a signed policy
+// allows.
 #pragma once
 
 #include <chrono>

@@ -71,8 +71,8 @@ class Probe {
   Outcome complete(const UploadName& upload, const store::Mode& mode) {
     Sending how = sending("probe");
     how.error_in_200 = false;
-    const http::Response part = client_->send(
-        upload_part(client_->address(), upload, 1, {}, http::text_payload("1")), how);
+    const http::Response part =
+        client_->send(upload_part(client_->address(), upload, 1, {}, http::text_payload("1")), how);
     const CompletedPart parts[] = {{1, std::string{part.headers.get("etag")}}};
     http::Headers headers;
     add_condition(headers, mode);

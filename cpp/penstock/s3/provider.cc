@@ -80,10 +80,7 @@ Capabilities scaleway() {
 }
 
 Capabilities storj() {
-  return {.provider = "storj",
-          .virtual_host = true,
-          .multipart_copy = false,
-          .default_part_bytes = 64_MiB};
+  return {.provider = "storj", .virtual_host = true, .multipart_copy = false, .default_part_bytes = 64_MiB};
 }
 
 Capabilities oss() {
@@ -115,9 +112,9 @@ Capabilities other() {
 }
 
 const std::vector<Capabilities>& rows() {
-  static const std::vector<Capabilities> table{aws(),  minio(),  versitygw(), r2(),    gcs(), b2(),
-                                               ceph(), wasabi(), spaces(),    scaleway(), storj(), oss(),
-                                               ibm(),  seaweedfs(), huawei(), tencent(), other()};
+  static const std::vector<Capabilities> table{aws(),  minio(),     versitygw(), r2(),       gcs(),   b2(),
+                                               ceph(), wasabi(),    spaces(),    scaleway(), storj(), oss(),
+                                               ibm(),  seaweedfs(), huawei(),    tencent(),  other()};
   return table;
 }
 
@@ -140,8 +137,11 @@ constexpr std::array<Mark, 13> kHosts{{{".amazonaws.com", "aws"},
                                        {".myhuaweicloud.com", "huawei"},
                                        {".myqcloud.com", "tencent"}}};
 
-constexpr std::array<Mark, 5> kServers{
-    {{"amazons3", "aws"}, {"minio", "minio"}, {"versitygw", "versitygw"}, {"ceph", "ceph"}, {"seaweedfs", "seaweedfs"}}};
+constexpr std::array<Mark, 5> kServers{{{"amazons3", "aws"},
+                                        {"minio", "minio"},
+                                        {"versitygw", "versitygw"},
+                                        {"ceph", "ceph"},
+                                        {"seaweedfs", "seaweedfs"}}};
 
 std::string lower(std::string_view text) {
   std::string out{text};

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "penstock/base/redact.h"
+#include "penstock/base/units.h"
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/customer_key.h"
 
@@ -11,6 +12,8 @@ namespace penstock::s3 {
 namespace {
 
 constexpr std::array kCombining{Algorithm::crc64nvme, Algorithm::crc32c, Algorithm::crc32};
+
+constexpr std::uint64_t kLeastPartBytes = 5_MiB;  // what all providers take
 
 // What the server says, else what the parts show, else what was written down.
 std::string declared_checksum(const PartPage& page, const Resumed& resumed, const UploadState& state) {
@@ -51,10 +54,11 @@ Resumed look_up(Client& client, const UploadState& state, std::string_view sse_c
     const int after = page.next_marker;
     http::Request request = list_parts(client.address(), resumed.name, after);
     add_headers(request.headers, key);
-    const http::Response response =
-        client.send(std::move(request),
-                    {.call = call, .key = state.key, .doing = "list parts", .side = Side::sink,
-                     .max_attempts = kBodyAttempts});
+    const http::Response response = client.send(std::move(request), {.call = call,
+                                                                     .key = state.key,
+                                                                     .doing = "list parts",
+                                                                     .side = Side::sink,
+                                                                     .max_attempts = kBodyAttempts});
     page = parse_parts(response.body);
     if (page.truncated && page.next_marker <= after) {
       throw Error{Kind::corrupt, "the listing of parts repeats its marker", {.doing = "list parts"}};
@@ -71,9 +75,10 @@ std::optional<Receipt> published_by(Client& client, const UploadState& state,
   if (state.token.empty()) return std::nullopt;
   http::Headers found;
   try {
-    found = client.send(head_object(client.address(), state.key,
-                                    {.sse_customer_key = client.customer_key(sse_customer_key)}),
-                        {.call = call, .key = state.key, .doing = "HEAD", .side = Side::sink})
+    found = client
+                .send(head_object(client.address(), state.key,
+                                  {.sse_customer_key = client.customer_key(sse_customer_key)}),
+                      {.call = call, .key = state.key, .doing = "HEAD", .side = Side::sink})
                 .headers;
   } catch (const Error& error) {
     if (error.kind() == Kind::missing) return std::nullopt;
@@ -99,7 +104,7 @@ std::uint64_t part_bytes_of(const UploadState& state, const Resumed& resumed, st
   if (state.part_bytes > 0) return state.part_bytes;
   std::uint64_t largest = 0;
   for (const auto& [number, part] : resumed.parts) largest = std::max(largest, part.bytes);
-  return largest > 0 ? largest : otherwise;
+  return largest > 0 ? std::max(largest, kLeastPartBytes) : otherwise;
 }
 
 }  // namespace penstock::s3

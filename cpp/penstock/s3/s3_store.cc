@@ -32,7 +32,8 @@ void check_method(const std::string& method) {
 // The state is of this bucket, and of a key that this store may write.
 void check_state(const Client& client, const UploadState& state) {
   const Config& config = client.config();
-  if (state.bucket == config.bucket && state.key.starts_with(config.prefix) && !state.upload_id.empty()) return;
+  if (state.bucket == config.bucket && state.key.starts_with(config.prefix) && !state.upload_id.empty())
+    return;
   throw Error{Kind::refused,
               "the upload of " + state.key + " in " + state.bucket + " is not one of this store, " +
                   client.location(config.prefix),
@@ -190,8 +191,7 @@ std::string S3Store::presign(const std::string& method, std::string_view key, st
   return s3.presign(method, s3.full_key(key), expires, headers, query, s3.with_deadline(call));
 }
 
-PostForm S3Store::presign_post(std::string_view key_or_prefix, const PostOptions& options,
-                               const Call& call) {
+PostForm S3Store::presign_post(std::string_view key_or_prefix, const PostOptions& options, const Call& call) {
   Client& s3 = *state_->client;
   return s3::presign_post(s3, s3.full_key(key_or_prefix), options, s3.with_deadline(call));
 }
@@ -247,7 +247,8 @@ Receipt S3Store::resume_upload(const UploadState& state, Source& source, const s
     return writer.finish();
   } catch (const Error& error) {
     if (error.facts().code != "NoSuchUpload") throw;
-    if (auto published = published_by(s3, state, options.sse_customer_key, bounded)) return *std::move(published);
+    if (auto published = published_by(s3, state, options.sse_customer_key, bounded))
+      return *std::move(published);
     throw;
   }
 }

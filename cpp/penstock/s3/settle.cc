@@ -46,16 +46,15 @@ void look(const std::shared_ptr<Client>& client, const Identity& identity, const
           std::function<void(Found)> found) {
   http::Request request = head_object(client->address(), identity.key);
   add_headers(request.headers, identity.customer_key);
-  client->submit(std::move(request), how,
-                 [identity, found = std::move(found)](http::Outcome outcome) {
-                   Found result;
-                   try {
-                     result = judge(std::move(outcome), identity);
-                   } catch (Error& unreadable) {  // a HEAD whose Content-Length is no number
-                     result.failure = std::move(unreadable);
-                   }
-                   found(std::move(result));
-                 });
+  client->submit(std::move(request), how, [identity, found = std::move(found)](http::Outcome outcome) {
+    Found result;
+    try {
+      result = judge(std::move(outcome), identity);
+    } catch (Error& unreadable) {  // a HEAD whose Content-Length is no number
+      result.failure = std::move(unreadable);
+    }
+    found(std::move(result));
+  });
 }
 
 bool is_lost_answer(const Error& error) {

@@ -19,7 +19,7 @@ struct Identity {
   std::string token;  // "": by size, full-object checksum and Last-Modified instead
   std::uint64_t bytes = 0;
   std::optional<Digest> checksum;
-  WallTime begun;  // by the server's clock
+  WallTime begun;                   // by the server's clock
   http::Headers customer_key = {};  // what every request about the object carries
 };
 

@@ -12,8 +12,7 @@ namespace {
 class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
  public:
   PartTransfer(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, UploadName upload, int number,
-               PayloadPtr body, std::optional<Digest> checksum, http::Headers headers,
-               Deadline deadline)
+               PayloadPtr body, std::optional<Digest> checksum, http::Headers headers, Deadline deadline)
       : client_(std::move(client)),
         flight_(std::move(flight)),
         upload_(std::move(upload)),
@@ -256,8 +255,8 @@ void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
   http::Headers headers = identity_.customer_key;
   const Capabilities* row = client_->endpoint().row();
   if (row && row->content_md5) add_content_md5(headers, *part);
-  std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part),
-                                 std::move(checksum), std::move(headers), call_.deadline)
+  std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part), std::move(checksum),
+                                 std::move(headers), call_.deadline)
       ->send();
   // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.
   if (options_.lanes == 1) flight_->wait_for_lane(1, call_);

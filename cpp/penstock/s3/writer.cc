@@ -112,12 +112,10 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, const UploadState& st
   checksum_ = resumed.checksum;
   checksum_ ? void(part_checksum_.emplace(*checksum_)) : part_checksum_.reset();
   fix_sizes(plan_, resumed);
-  upload_ = std::make_unique<MultipartUpload>(client_, flight_, identity_,
-                                              UploadOptions{.mode = options_.mode,
-                                                            .attributes = {},
-                                                            .lanes = lanes_,
-                                                            .resumed = std::move(resumed)},
-                                              call_);
+  upload_ = std::make_unique<MultipartUpload>(
+      client_, flight_, identity_,
+      UploadOptions{.mode = options_.mode, .attributes = {}, .lanes = lanes_, .resumed = std::move(resumed)},
+      call_);
 }
 
 std::optional<UploadState> ObjectWriter::state() const {

@@ -10,7 +10,8 @@ constexpr std::string_view kLast = "\xF4\x8F\xBF\xBF";
 
 void check_delimiter(std::string_view delimiter) {
   if (!delimiter.empty()) return;
-  throw Error{Kind::refused, "a listing by delimiter needs one, such as \"/\"; list() gives all keys",
+  throw Error{Kind::refused,
+              "a listing by delimiter needs one, such as \"/\"; list() gives all keys",
               {.doing = "list", .code = "delimiter"}};
 }
 

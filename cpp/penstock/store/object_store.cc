@@ -68,12 +68,11 @@ ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
 
 Receipt ObjectStore::get_file(std::string_view key, const std::string& path, const FileOptions& options,
                               const Call& call) {
-  const auto object =
-      get(key,
-          {.if_match = options.if_match,
-           .version_id = options.version_id,
-           .sse_customer_key = options.sse_customer_key},
-          call);
+  const auto object = get(key,
+                          {.if_match = options.if_match,
+                           .version_id = options.version_id,
+                           .sse_customer_key = options.sse_customer_key},
+                          call);
   const ObjectMeta& meta = object->meta();
   const auto existing = options.create ? disk::Existing::refuse : disk::Existing::replace;
   disk::FileSink file{path, existing, call};
@@ -148,12 +147,11 @@ RemoveReport ObjectStore::remove_many(std::span<const std::string> keys, const C
 Receipt ObjectStore::copy_from(ObjectStore& source, std::string_view from, std::string_view to,
                                const WriteOptions& options, const Call& call) {
   check_key(to);
-  auto object = source.get(
-      from,
-      {.if_match = options.from_if_match,
-       .version_id = options.from_version,
-       .sse_customer_key = options.from_sse_customer_key},
-      call);
+  auto object = source.get(from,
+                           {.if_match = options.from_if_match,
+                            .version_id = options.from_version,
+                            .sse_customer_key = options.from_sse_customer_key},
+                           call);
   WriteOptions writing = with_attributes_of(object->meta(), options);
   writing.length = object->meta().bytes;
   return put(to, *object, writing, call);

@@ -222,7 +222,8 @@ class ObjectStore(Closing):
         **options: Any,
     ) -> Receipt:
         on = call(deadline)
-        native = self._native if source is None else native_store(source)
+        other = source.sync if isinstance(source, ObjectStore) else source
+        native = self._native if other is None else native_store(other)
         job = self._native.copy(from_key, to_key, native, write_options(options), on, loop())
         return await done(job, on.stop)
 
