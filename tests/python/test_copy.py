@@ -186,7 +186,7 @@ def test_a_copy_whose_every_answer_is_lost_is_known_by_its_token(s3, store):
 
 
 def test_a_copy_that_never_happened_is_lost(s3, store, client):
-    s3.on("CopyObject", *[undone_lost] * 5)
+    s3.on("CopyObject", *[undone_lost] * 20)
     with pytest.raises(penstock.Lost):
         store.copy("a", "b")
     assert_no_copy(s3, client)

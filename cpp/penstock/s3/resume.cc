@@ -17,7 +17,8 @@ constexpr std::uint64_t kLeastPartBytes = 5_MiB;  // what all providers take
 
 // What the server says, else what the parts show, else what was written down.
 std::string declared_checksum(const PartPage& page, const Resumed& resumed, const UploadState& state) {
-  if (!page.checksum_algorithm.empty()) return page.checksum_algorithm;
+  const bool said = !page.checksum_algorithm.empty() && page.checksum_algorithm != "null";  // versitygw
+  if (said) return page.checksum_algorithm;
   for (const auto& [number, part] : resumed.parts) {
     for (const Algorithm algorithm : kCombining) {
       if (!part.checksum(algorithm).empty()) return s3_name(algorithm);
