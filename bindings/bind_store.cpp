@@ -9,6 +9,7 @@
 #include "await.h"
 #include "bind.h"
 #include "convert.h"
+#include "py_listing.h"
 #include "py_reader.h"
 #include "py_sink.h"
 #include "py_source.h"
@@ -16,8 +17,6 @@
 
 namespace penstock::python {
 namespace {
-
-using StorePointer = std::shared_ptr<store::ObjectStore>;
 
 // A get() on its way to Python: the source, and the facts it came with.
 struct Opened {
@@ -30,37 +29,6 @@ py::object to_python(Opened opened) {
   auto handle = std::make_shared<SourceHandle>(std::move(opened.source), opened.call);
   return py::make_tuple(std::move(handle), std::move(meta));
 }
-
-// Pages of a listing; an error after some entries waits for the next page.
-class ListingHandle {
- public:
-  ListingHandle(StorePointer store, std::unique_ptr<store::Listing> listing, CallPointer call)
-      : store_(std::move(store)), listing_(std::move(listing)), call_(std::move(call)) {}
-  const CallPointer& call() const { return call_; }
-  std::vector<store::ObjectMeta> page(std::size_t most) {
-    Exclusive use{busy_};
-    if (failed_) std::rethrow_exception(std::exchange(failed_, nullptr));
-    std::vector<store::ObjectMeta> out;
-    try {
-      while (out.size() < most) {
-        auto meta = listing_->next();
-        if (!meta) break;
-        out.push_back(std::move(*meta));
-      }
-    } catch (...) {
-      if (out.empty()) throw;
-      failed_ = std::current_exception();
-    }
-    return out;
-  }
-
- private:
-  StorePointer store_;  // which a listing may borrow
-  std::unique_ptr<store::Listing> listing_;
-  CallPointer call_;
-  std::exception_ptr failed_;
-  std::atomic<bool> busy_{false};
-};
 
 // head, find or exists
 template <auto verb>
@@ -143,15 +111,7 @@ void bind_store(py::module_& core) {
   const auto call = py::arg("call");
   const auto loop = py::arg("loop") = py::none();
 
-  py::class_<ListingHandle, std::shared_ptr<ListingHandle>>(core, "Listing", plain_type())
-      .def(
-          "page",
-          [](const std::shared_ptr<ListingHandle>& listing, std::size_t most, const py::object& loop_) {
-            return perform(listing->call(), loop_,
-                           [listing, most](const Call&) { return listing->page(most); });
-          },
-          py::arg("most"), loop);
-
+  bind_listing(core);
   bind_reader(core);
 
   py::class_<StoreHandle>(core, "Store", plain_type())
@@ -167,26 +127,9 @@ void bind_store(py::module_& core) {
       .def("put_source", &put_source, py::arg("key"), py::arg("source"), py::arg("options"), call, loop)
       .def("put_bytes", &put_bytes, py::arg("key"), py::arg("data"), py::arg("options"), call, loop)
       .def("open_writer", &open_writer, py::arg("key"), py::arg("options"), call, loop)
-      .def(
-          "list",
-          [](const StoreHandle& self, const std::string& prefix, const std::string& start_after,
-             const CallPointer& state, const py::object& loop_) {
-            return perform(state, loop_, [store = self.store, prefix, start_after, state](const Call& c) {
-              return std::make_shared<ListingHandle>(store, store->list(prefix, {start_after}, c), state);
-            });
-          },
-          py::arg("prefix"), py::arg("start_after"), call, loop)
-      .def(
-          "list_with_delimiter",
-          [](const StoreHandle& self, const std::string& prefix, const std::string& delimiter,
-             const std::string& start_after, const CallPointer& state, const py::object& loop_) {
-            return perform(state, loop_,
-                           [store = self.store, prefix, delimiter, start_after, state](const Call& c) {
-                             auto listing = store->list_with_delimiter(prefix, delimiter, {start_after}, c);
-                             return std::make_shared<ListingHandle>(store, std::move(listing), state);
-                           });
-          },
-          py::arg("prefix"), py::arg("delimiter"), py::arg("start_after"), call, loop)
+      .def("list", &list, py::arg("prefix"), py::arg("start_after"), call, loop)
+      .def("list_with_delimiter", &list_with_delimiter, py::arg("prefix"), py::arg("delimiter"),
+           py::arg("start_after"), call, loop)
       .def(
           "remove",
           [](const StoreHandle& self, const std::string& key, const std::string& if_match,

@@ -24,7 +24,7 @@ BUFFER_BYTES = 256 * 1024
 
 
 class ObjectWriter(io.RawIOBase):
-    """A binary file over a Sink: close() publishes, an exception that leaves its block aborts.
+    """A binary file over a Sink: close() publishes, a write that fails or an exception that leaves its block aborts.
 
     One that is dropped unclosed aborts too: what nobody finished is not visible. ``receipt`` is there once it is
     closed.
@@ -44,7 +44,11 @@ class ObjectWriter(io.RawIOBase):
     def write(self, data: Buffer) -> int:
         if self.closed:
             raise ValueError("write to a closed file")
-        self._sink.write(data)
+        try:
+            self._sink.write(data)
+        except BaseException:
+            self.abort("a write failed")
+            raise
         with memoryview(data) as view:
             return view.nbytes
 
@@ -146,7 +150,7 @@ def open(
     uri: str,
     mode: Mode = "rb",
     *,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
     config: dict[str, Any] | None = None,
@@ -158,10 +162,11 @@ def open(
     dropping the file unclosed: then nothing is visible, and what was there before stays.
 
     Args:
-        uri: ``s3://bucket/key``, ``file:///path`` or ``memory://bucket/key``, as for store_at().
+        uri: ``s3://bucket/key``, ``file:///path`` or ``memory://bucket/key``, as for store_at(). Not http:
+            fetch() brings that into a store.
         mode: ``rb`` and ``rt`` read, and seek by reopening; ``wb`` and ``wt`` replace; ``xb`` and ``xt`` create:
             Conflict if something is there.
-        encoding: Of text; ``errors`` and ``newline`` as for the builtin.
+        encoding: Of text, utf-8 if not given; ``errors`` and ``newline`` as for the builtin.
         errors: See ``encoding``.
         newline: See ``encoding``.
         config: Arguments of S3Store.
@@ -181,8 +186,10 @@ def open(
     """
     if mode not in MODES:
         raise Refused(f"mode is one of {', '.join(MODES)}, not {mode!r}")
+    if mode[1] == "b" and (encoding, errors, newline) != (None, None, None):
+        raise Refused("encoding, errors and newline are for text: open with rt, wt or xt")
     store, key = store_at(uri, **(config or {}))
-    text: dict[str, Any] = {"encoding": encoding, "errors": errors, "newline": newline}
+    text: dict[str, Any] = {"encoding": encoding or "utf-8", "errors": errors, "newline": newline}
     if mode[0] == "r":
         reader = io.BufferedReader(store.open_reader(key, **options), BUFFER_BYTES)
         return reader if mode == "rb" else io.TextIOWrapper(reader, **text)

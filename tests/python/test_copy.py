@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 from typing import Any
 
@@ -272,6 +273,30 @@ def test_a_move_whose_copy_is_not_the_source_keeps_both(s3, store):
         return answer
 
     s3.on("CopyObject", short)
-    with pytest.raises(penstock.Corrupt, match="both stay"):
+    with pytest.raises(penstock.Corrupt, match="both are there"):
         store.move("a", "b")
     assert stored(s3, "a") == BODY
+
+
+@pytest.mark.parametrize("lanes", [0, -1, 1000])
+def test_a_copy_in_no_lanes_or_too_many_is_refused(s3, store, lanes):
+    with pytest.raises(penstock.Refused, match="max_parts_in_flight"):
+        store.copy("a", "b", mode="create", max_parts_in_flight=lanes)
+    assert s3.uploads == {}
+
+
+def test_a_copy_is_compared_with_what_is_expected(s3, store):
+    with pytest.raises(penstock.Corrupt):
+        store.copy("a", "b", length=len(BODY) + 1)
+    with pytest.raises(penstock.Corrupt):
+        store.move("a", "b", expected={"sha256": "0" * 64})
+    assert [*s3.objects] == [("bucket", "a")]
+    store.copy("a", "b", expected={"sha256": hashlib.sha256(BODY).hexdigest()})
+    assert s3.objects["bucket", "b"].body == BODY
+
+
+def test_a_source_that_is_gone_by_now_is_the_source_that_is_missing(s3, store):
+    s3.on("CopyObject", instead(error(404, "NoSuchKey")))
+    with pytest.raises(penstock.NotFound, match="the source of the copy") as caught:
+        store.copy("a", "b")
+    assert caught.value.side == "source"

@@ -235,3 +235,43 @@ def test_what_is_no_key_is_refused(store, key):
         store.put("k", SMALL, sse_customer_key=key)
     with pytest.raises(penstock.Refused):
         penstock.S3Store("bucket", sse_customer_key=key)
+
+
+@pytest.mark.parametrize("part_bytes", [None, "5MiB"], ids=["whole", "parts"])
+def test_a_copy_that_ignores_the_key_is_refused_and_does_not_stay(s3, store, client, part_bytes):
+    store.put("a", BODY)
+    with pytest.raises(penstock.Refused, match="the object was removed") as caught:
+        store.copy("a", "b", sse_customer_key=KEY, part_bytes=part_bytes)
+    assert caught.value.code == "not_encrypted"
+    client.drain()
+    assert [*s3.objects] == [("bucket", "a")]
+    assert s3.uploads == {}
+
+
+def test_a_type_error_does_not_show_the_key(store):
+    for key in (KEY, base64.b64encode(KEY).decode()):
+        for wrong in (
+            lambda k=key: store.put(7, b"x", sse_customer_key=k),
+            lambda k=key: store.get(Path("k"), sse_customer_key=k),
+            lambda k=key: store.copy(7, "b", sse_customer_key=k, from_sse_customer_key=k),
+        ):
+            with pytest.raises(TypeError) as caught:
+                wrong()
+            assert repr(KEY)[2:-1] not in str(caught.value)
+            assert base64.b64encode(KEY).decode() not in str(caught.value)
+
+
+def test_keys_of_single_calls_are_those_of_readers_and_moves(judge, options):
+    store = penstock.S3Store(**options)
+    store.put("a", SMALL, sse_customer_key=KEY)
+    with store.open_reader("a", sse_customer_key=KEY) as reader:
+        reader.seek(500)
+        assert reader.read(10) == SMALL[500:510]
+    store.move("a", "b", from_sse_customer_key=KEY, sse_customer_key=OTHER)
+    assert read(judge, options["bucket"], "b", OTHER) == SMALL
+    assert [found.key for found in store.list()] == ["b"]
+
+
+def test_a_key_does_not_go_over_plain_http_to_another_machine():
+    with pytest.raises(penstock.Refused, match="https"):
+        penstock.S3Store("bucket", endpoint="http://192.0.2.1:9000", sse_customer_key=KEY)

@@ -94,11 +94,13 @@ def test_what_wants_a_file_reads_an_object(bucket):
 
 def test_a_reader_stands_on_one_version(bucket):
     store = penstock.S3Store(**bucket.options)
-    store.put("k", BODY)
+    store.put(
+        "k", BODY[:MIB]
+    )  # so little that MinIO, which lets nobody write what it still sends, has sent it
     with store.open_reader("k") as reader:
         assert reader.read(3) == BODY[:3]
         store.put("k", b"another")
-        reader.seek(20 * MIB)
+        reader.seek(MIB // 2)
         with pytest.raises(penstock.Conflict) as caught:
             reader.read(1)
     assert caught.value.code == "changed"
@@ -289,3 +291,46 @@ def test_a_small_gap_is_read_over_and_a_large_one_is_a_new_request(s3, store):
         reader.seek(10 * MIB + 10)
         assert reader.read(5) == BODY[10 * MIB + 10 : 10 * MIB + 15]
     assert s3.operations.count("GetObject") == 2
+
+
+def forgetful(s3: Any, *headers: str) -> None:
+    """Has the server not hear these headers."""
+    inner = s3._perform
+
+    def perform(operation: str, request: Any, body: bytes) -> Any:
+        request.headers = [h for h in request.headers if h[0].lower() not in headers]
+        return inner(operation, request, body)
+
+    s3._perform = perform
+
+
+def test_ranges_of_two_objects_are_no_file_whatever_the_server_makes_of_conditions(s3, store, tmp_path):
+    forgetful(s3, "if-match")
+
+    def replaced(_request: Any, do: Any) -> Any:
+        answer = do()
+        s3.objects["bucket", "k"].etag = '"another"'
+        return answer
+
+    s3.on("GetObject", replaced)
+    with pytest.raises(penstock.Conflict) as caught:
+        store.get_file("k", tmp_path / "f", lanes=2)
+    assert caught.value.code == "changed"
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_reader_reads_no_other_object_whatever_the_server_makes_of_conditions(s3, store):
+    forgetful(s3, "if-match")
+    with store.open_reader("k") as reader:
+        assert reader.read(3) == BODY[:3]
+        s3.objects["bucket", "k"].etag = '"another"'
+        reader.seek(20 * MIB)
+        with pytest.raises(penstock.Conflict):
+            reader.read(1)
+
+
+def test_a_file_that_is_there_is_found_before_the_download(s3, store, tmp_path):
+    (tmp_path / "f").write_bytes(b"there")
+    with pytest.raises(penstock.Conflict):
+        store.get_file("k", tmp_path / "f", lanes=2, mode="create")
+    assert s3.asked("GetObject") == []

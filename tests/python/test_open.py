@@ -140,3 +140,25 @@ def test_files_are_opened_in_aio(place):
 
     asyncio.run(main())
     assert seen(place) == BODY
+
+
+@pytest.mark.parametrize("mode", ["wb", "wt"])
+def test_a_write_that_fails_publishes_nothing_of_it(place, mode):
+    penstock.put(place, b"former")
+
+    def too_much() -> None:
+        with penstock.open(place, mode, length=3) as file:
+            file.write("abcde" if mode == "wt" else b"abcde")
+
+    with pytest.raises(penstock.Corrupt):
+        too_much()
+    file = penstock.open(place, mode, length=3)
+    with pytest.raises(penstock.Corrupt):
+        file.write(b"abcde") if mode == "wb" else (file.write("abcde"), file.flush())
+    file.close()
+    assert seen(place) == b"former"
+
+
+def test_encodings_are_for_text(place):
+    with pytest.raises(penstock.Refused, match="text"):
+        penstock.open(place, "wb", encoding="utf-8")

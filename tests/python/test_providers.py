@@ -10,7 +10,7 @@ from typing import Any
 
 import penstock
 import pytest
-from faults.s3 import ScriptedS3, error, instead, listing
+from faults.s3 import ScriptedS3, error, instead, late, listing, lost
 from faults.wire import Answer
 
 MIB = 2**20
@@ -177,3 +177,19 @@ def test_a_server_that_knows_no_conditions_is_a_no_and_one_that_denies_is_an_err
     s3.on("PutObject", instead(error(403, "AccessDenied")))
     with pytest.raises(penstock.Denied):
         store.probe()
+
+
+def test_a_lost_answer_is_no_verdict(s3, client):
+    s3.on("PutObject", lost)
+    with pytest.raises(penstock.Lost, match="probe again"):
+        store_as(s3, "other", client).probe()
+    client.drain()
+    assert s3.objects == {}
+
+
+def test_a_probe_that_runs_out_of_time_leaves_no_upload(s3, client):
+    s3.on("UploadPart", late(3))
+    with pytest.raises(penstock.Lost):
+        store_as(s3, "other", client).probe(deadline=1)
+    client.drain()
+    assert s3.uploads == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import json
 import os
 import pickle
@@ -244,9 +245,9 @@ def test_parts_without_checksums_are_all_sent_again(s3, store):
 
 def test_a_short_last_part_is_no_boundary_when_there_is_more_now(s3, store):
     with_checksums(s3)
-    state = begin(s3, store, 10 * MIB)
+    state = begin(s3, store)
     upload = s3.uploads[state.upload_id]
-    upload.parts.setdefault(2, upload.parts[1])
+    assert sorted(upload.parts) == [1, 2]
     upload.parts[2].body = upload.parts[2].body[:1000]
     store.resume_upload(state, BODY)
     assert s3.objects["bucket", "k"].body == BODY
@@ -300,3 +301,44 @@ def test_a_sweep_reports_what_it_may_not_abort(s3, store):
     swept = store.sweep_uploads(dry_run=False)
     assert len(swept.uploads) == 1
     assert (swept.aborted, [type(e) for e in swept.errors.values()]) == (0, [penstock.Denied])
+
+
+def test_an_empty_source_and_a_failed_condition_leave_the_upload(s3, store, client):
+    state = begin(s3, store)
+    with pytest.raises(penstock.Refused, match="empty"):
+        store.resume_upload(state, b"")
+    s3.on("CompleteUpload", instead(error(412, "PreconditionFailed")))
+    with pytest.raises(penstock.Conflict):
+        store.resume_upload(dataclasses.replace(state, mode="create", token=""), BODY)
+    client.drain()
+    assert [*s3.uploads] == [state.upload_id]
+    store.resume_upload(state, BODY)
+    assert s3.objects["bucket", "k"].body == BODY
+
+
+def test_what_is_expected_of_an_upload_without_checksums_is_compared(s3, store):
+    state = dataclasses.replace(begin(s3, store), checksum="")
+    digest = hashlib.sha256(BODY).hexdigest()
+    with pytest.raises(penstock.Corrupt):
+        store.resume_upload(state, BODY, expected={"crc64nvme": "0" * 16})
+    with pytest.raises(penstock.Corrupt):
+        store.resume_upload(state, BODY, expected={"sha256": "0" * 64})
+    receipt = store.resume_upload(state, BODY, expected={"sha256": digest})
+    assert receipt.digests["sha256"] == digest
+
+
+def test_what_is_complete_already_must_be_what_is_expected(s3, store):
+    state = begin(s3, store)
+    store.resume_upload(state, BODY)
+    with pytest.raises(penstock.Corrupt, match="the length"):
+        store.resume_upload(dataclasses.replace(state, length=5), BODY)
+    with pytest.raises(penstock.Refused, match="sha256"):
+        store.resume_upload(state, BODY, expected={"sha256": "0" * 64})
+
+
+def test_a_sweep_stays_below_its_prefix_whatever_the_server_lists(s3, store, client):
+    begin(s3, store)
+    s3._faults["AbortUpload"].clear()
+    mine = penstock.S3Store(**{**store._arguments, "prefix": "mine/"})
+    assert mine.sweep_uploads(dry_run=False).uploads == ()
+    assert len(s3.uploads) == 1

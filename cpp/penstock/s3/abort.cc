@@ -116,7 +116,10 @@ std::vector<ListedUpload> uploads_of(Client& client, const std::string& key, con
 }
 
 std::vector<ListedUpload> uploads_under(Client& client, const std::string& prefix, const Call& call) {
-  return list_uploads_while(client, prefix, call, [](const UploadPage&) { return true; });
+  auto found = list_uploads_while(client, prefix, call, [](const UploadPage&) { return true; });
+  // Others' are aborted by nobody's mistake, a server's neither.
+  std::erase_if(found, [&](const ListedUpload& upload) { return !upload.key.starts_with(prefix); });
+  return found;
 }
 
 void reap_orphans(const std::shared_ptr<Client>& client, const std::string& key, WallTime begun,

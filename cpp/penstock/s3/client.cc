@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "penstock/aws/payload_hash.h"
 #include "penstock/aws/sign.h"
 #include "penstock/aws/signing_policy.h"
 #include "penstock/base/redact.h"
@@ -156,6 +157,7 @@ Client::Client(Config config) : config_(std::move(config)) {
     throw Error{Kind::refused, "the provider \"" + row->provider + "\" speaks https only, not " +
                                    address_.endpoint.display()};
   }
+  customer_key();
   http_ = config_.client ? config_.client : http::Client::process_default();
   credentials_ = aws::credentials_for(inputs, http_);
   endpoint_ = std::make_shared<Endpoint>(row);
@@ -178,6 +180,12 @@ Client::Client(const Client& sibling, std::string_view bucket)
 
 std::shared_ptr<Client> Client::with_bucket(std::string_view bucket) const {
   return std::shared_ptr<Client>(new Client{*this, bucket});
+}
+
+http::Request Client::head(const std::string& full_key, const store::ReadOptions& options) const {
+  http::Request request = head_object(address(), full_key, options);
+  if (!verifies_reads_) request.headers.remove("x-amz-checksum-mode");
+  return request;
 }
 
 http::Response Client::send(http::Request request, const Sending& how) {
@@ -288,7 +296,11 @@ std::string Client::location(std::string_view full) const {
 }
 
 std::string Client::customer_key(std::string_view given) const {
-  return given.empty() ? config_.sse_customer_key : std::string{given};
+  std::string key = given.empty() ? config_.sse_customer_key : std::string{given};
+  if (!key.empty() && address().endpoint.scheme == "http" && !aws::is_loopback(address().endpoint)) {
+    throw Error{Kind::refused, "sse_customer_key does not go over plain http to another machine: use https"};
+  }
+  return key;
 }
 
 Call Client::with_deadline(Call call) const {

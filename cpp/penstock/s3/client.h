@@ -18,6 +18,7 @@
 #include "penstock/s3/address.h"
 #include "penstock/s3/config.h"
 #include "penstock/s3/endpoint.h"
+#include "penstock/store/object.h"
 #include "penstock/streams/hash.h"
 
 namespace penstock::s3 {
@@ -56,6 +57,8 @@ class Client : public std::enable_shared_from_this<Client> {
   // Another bucket behind the same endpoint, with the same connections and credentials.
   std::shared_ptr<Client> with_bucket(std::string_view bucket) const;
 
+  // HEAD of an object, which asks for its checksums unless they are not verified: they need a key of KMS.
+  http::Request head(const std::string& full_key, const store::ReadOptions& options) const;
   http::Response send(http::Request request, const Sending& how);
   void submit(http::Request request, const Sending& how, Done done);
   std::unique_ptr<http::Body> open(http::Request request, const Sending& how);

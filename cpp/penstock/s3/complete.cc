@@ -279,9 +279,9 @@ class Completion : public std::enable_shared_from_this<Completion> {
     end(std::move(published));
   }
 
-  // Nothing became visible, and nothing of the upload stays.
+  // Nothing became visible, and nothing of the upload stays, unless it was there before us.
   void give_up(Error error) {
-    abort_in_background(client_, publication_.upload);
+    publication_.keeps_upload ? closed() : abort_in_background(client_, publication_.upload);
     end(with_upload(std::move(error)));
   }
 

@@ -27,10 +27,12 @@ struct Publication {
   store::Mode mode;
   std::vector<SentPart> parts;                  // from 1, consecutive
   std::optional<Algorithm> part_checksum = {};  // of SentPart::checksum; unset: identity's
+  bool keeps_upload = false;                    // a definite failure leaves it open
 };
 
 // Publishes as a chore of the I/O thread, by the table of s3.md 4.5: a lost answer is settled by HEAD and by
-// sending Complete again; a definite failure aborts the upload. `done` runs once, on the I/O thread.
+// sending Complete again; a definite failure aborts the upload, and so does the last of several lost answers:
+// else a late Complete could still publish it. `done` runs once, on the I/O thread.
 void complete_and_settle(const std::shared_ptr<Client>& client, Publication publication,
                          std::function<void(PublishOutcome)> done);
 

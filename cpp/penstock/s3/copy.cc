@@ -46,14 +46,16 @@ Sending working(const Call& call, const std::string& key, std::string doing) {
   return how;
 }
 
-// The one condition these requests carry is on the source.
-Error changed(Error error) {
-  if (error.facts().status != 412) return error;
+// The one condition these requests carry is on the source, and it is the source that they may not find.
+Error changed(const Error& error) {
+  const bool gone = error.facts().code == "NoSuchKey" || error.facts().code == "NoSuchVersion";
+  if (!gone && error.facts().status != 412) return error;
   Facts facts = error.facts();
   facts.side = Side::source;
   facts.code = code::kChanged;
-  return Error{Kind::conflict, "the source of the copy is another version by now: " + error.message(),
-               std::move(facts)};
+  const char* what =
+      gone ? "the source of the copy is gone: " : "the source of the copy is another version by now: ";
+  return Error{gone ? Kind::missing : Kind::conflict, what + error.message(), std::move(facts)};
 }
 
 // One part copied on the I/O thread.
@@ -71,7 +73,7 @@ class PartCopy : public std::enable_shared_from_this<PartCopy> {
  private:
   void on_answer(http::Outcome outcome) {
     client_->http().count([](http::Statistics& statistics) { --statistics.parts_in_flight; });
-    if (auto* error = std::get_if<Error>(&outcome)) return flight_->failed(changed(std::move(*error)));
+    if (auto* error = std::get_if<Error>(&outcome)) return flight_->failed(changed(*error));
     try {
       part_.etag = parse_copy(std::get<http::Response>(outcome).body).etag;
     } catch (Error& unreadable) {
@@ -94,6 +96,7 @@ class Copy {
         options_(options),
         call_(call),
         row_(client_->capabilities(call_)),
+        lanes_(lanes_for(options_, kCopyLanes)),
         begun_(client_->http().clock().now()) {
     identity_.key = to;
     identity_.begun = client_->server_now();
@@ -104,7 +107,9 @@ class Copy {
     look_at_source();
     if (!can_be_done()) return std::nullopt;
     make_headers();
-    return receipt(in_parts() ? copy_parts() : copy_whole());
+    const Published copied = in_parts() ? copy_parts() : copy_whole();
+    check_encrypted(copied);
+    return receipt(copied);
   }
 
  private:
@@ -115,8 +120,9 @@ class Copy {
            (row_.multipart_copy && identity_.bytes > options_.part_bytes.value_or(kCopyObjectBytes));
   }
 
-  // In the other case a put says what is wrong, or does it.
+  // In the other cases a put says what is wrong, or does it: only bytes that stream can be compared.
   bool can_be_done() const {
+    if (!options_.expected.empty()) return false;
     if (!conditional()) return true;
     const bool trusted =
         row_.conditional_complete == Support::unknown && client_->config().conditional == Conditional::trust;
@@ -128,18 +134,29 @@ class Copy {
     const auto theirs =
         client_->config().bucket == source_.bucket ? client_ : client_->with_bucket(source_.bucket);
     const http::Response found =
-        theirs->send(head_object(theirs->address(), source_.key,
-                                 {.if_match = source_.etag,
-                                  .version_id = source_.version_id,
-                                  .sse_customer_key = source_.sse_customer_key}),
+        theirs->send(theirs->head(source_.key, {.if_match = source_.etag,
+                                                .version_id = source_.version_id,
+                                                .sse_customer_key = source_.sse_customer_key}),
                      {.call = call_, .key = source_.key, .doing = "HEAD", .side = Side::source});
     found_ = found.headers;
     identity_.bytes = meta_from(found_, source_.key).bytes;
     source_.etag = found_.get("etag");
+    if (options_.length && *options_.length != identity_.bytes) throw other_length();
     // CopyObject takes the tags along.
-    if (in_parts() && options_.tags.empty()) {
+    if (can_be_done() && in_parts() && options_.tags.empty()) {
       options_.tags = tags_of(*theirs, source_.key, source_.version_id, call_);
     }
+  }
+
+  Error other_length() const {
+    const std::string expected = std::to_string(*options_.length), actual = std::to_string(identity_.bytes);
+    return Error{Kind::corrupt,
+                 "the source of the copy has " + actual + " bytes, not " + expected + "; nothing was copied",
+                 {.side = Side::source,
+                  .doing = "copy",
+                  .subject = "s3://" + source_.bucket + "/" + source_.key,
+                  .expected = expected,
+                  .actual = actual}};
   }
 
   void make_headers() {
@@ -183,25 +200,44 @@ class Copy {
     }
   }
 
+  // Not every server says so in its answer to a copy: the object is asked.
+  void check_encrypted(const Published& copied) const {
+    if (identity_.customer_key.empty()) return;
+    http::Request request = head_object(client_->address(), identity_.key, {.if_match = copied.etag});
+    add_headers(request.headers, identity_.customer_key);
+    const http::Response there = client_->send(
+        std::move(request), {.call = call_, .key = identity_.key, .doing = "HEAD", .side = Side::sink});
+    const auto plain = not_encrypted(identity_.customer_key, there.headers);
+    if (!plain) return;
+    http::Outcome removed = http::Response{};
+    try {
+      client_->send(delete_object(client_->address(), identity_.key, copied.etag),
+                    taking_back(identity_.key));
+    } catch (const Error& stays) {
+      removed = stays;
+    }
+    throw taken_back(*plain, removed);
+  }
+
   Published settle(const Error& error, const Trace& trace) {
     const bool cut_short = error.kind() == Kind::cancelled || error.facts().code == code::kDeadline;
     if (cut_short && trace.sent) throw in_doubt(*client_, identity_.key, error);
-    if (cut_short || !is_lost_answer(error) || trace.lost == 0) throw changed(error);
+    // The condition on the source may fail because a lost try of ours has replaced it by itself.
+    const bool may_be_there = is_lost_answer(error) || error.facts().status == 412;
+    if (cut_short || !may_be_there || trace.lost == 0) throw changed(error);
     const Pending<Found> pending;
     look(client_, identity_,
          {.call = call_, .key = identity_.key, .doing = "settle copy", .side = Side::sink},
          [pending](Found found) { pending.set(std::move(found)); });
     Found found = pending.wait_out();
     if (found.what == Found::What::ours) return std::move(found.object);
-    if (found.what == Found::What::absent || found.what == Found::What::older) throw error;
+    if (found.what == Found::What::absent || found.what == Found::What::older || error.facts().status == 412)
+      throw changed(error);
     throw in_doubt(*client_, identity_.key, error);
   }
 
-  Published copy_parts() {
+  Published copy_parts_of(MultipartUpload& upload, const std::shared_ptr<Flight>& flight) {
     const PartPlan plan{row_, options_.part_bytes.value_or(kCopyPartBytes), identity_.bytes, std::nullopt};
-    if (options_.before_upload) options_.before_upload();
-    const auto flight = std::make_shared<Flight>();
-    MultipartUpload upload{client_, flight, identity_, upload_options(), call_};
     for (std::uint64_t done = 0; done < identity_.bytes;) {
       const std::uint64_t bytes = std::min(plan.size_of(1), identity_.bytes - done);
       const int number = upload.begin_part();
@@ -218,10 +254,22 @@ class Copy {
     return upload.publish(identity_.bytes, std::nullopt);
   }
 
+  Published copy_parts() {
+    if (options_.before_upload) options_.before_upload();
+    const auto flight = std::make_shared<Flight>();
+    MultipartUpload upload{client_, flight, identity_, upload_options(), call_};
+    try {
+      return copy_parts_of(upload, flight);
+    } catch (Error& error) {
+      if (error.facts().upload_id.empty()) error.facts().upload_id = upload.id();
+      throw;
+    }
+  }
+
   UploadOptions upload_options() const {
     return {.mode = options_.mode,
             .attributes = headers_,
-            .lanes = options_.max_parts_in_flight.value_or(kCopyLanes),
+            .lanes = lanes_,
             .reap = client_->config().reap,
             .checksums = false};
   }
@@ -247,6 +295,7 @@ class Copy {
   store::WriteOptions options_;
   Call call_;
   Capabilities row_;
+  int lanes_;
   Identity identity_;
   http::Headers found_;    // of the source's HEAD
   http::Headers headers_;  // of the copy

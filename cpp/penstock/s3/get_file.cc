@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>
@@ -10,6 +11,7 @@
 
 #include "penstock/base/wait.h"
 #include "penstock/disk/file_sink.h"
+#include "penstock/disk/system_error.h"
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/reader.h"
 #include "penstock/s3/verbs.h"
@@ -118,12 +120,19 @@ class LaneDownload {
   std::optional<Receipt> run(const std::string& path) {
     look();
     const bool comparable = expected_ || meta_.digests.empty() || !client_->verifies_reads();
-    if (lanes() < 2 || !comparable) return std::nullopt;
+    // Without an ETag nothing says that the ranges are of one object.
+    if (lanes() < 2 || !comparable || meta_.etag.empty()) return std::nullopt;
     const SteadyTime begun = std::chrono::steady_clock::now();
     const disk::Folder folder = disk::Folder::open(disk::parent_of(path));
-    disk::StagedFile file{folder, disk::split_path(path).name};
+    const std::string name{disk::split_path(path).name};
+    if (options_.create && folder.find(name)) {  // found out before the download, decided after it
+      errno = EEXIST;
+      disk::throw_errno("create", path, Side::sink);
+    }
+    disk::StagedFile file{folder, name};
     if (!fill(file) && !fill(file)) throw mismatch();
     tell(TransferState::publishing, meta_.bytes);
+    base::check(call_, "publish a file");
     file.publish(options_.create ? disk::Existing::refuse : disk::Existing::replace);
     tell(TransferState::completed, meta_.bytes);
     return receipt(file.path(), begun);
@@ -132,12 +141,11 @@ class LaneDownload {
  private:
   void look() {
     const std::string full = client_->full_key(key_);
-    const http::Response found =
-        client_->send(head_object(client_->address(), full,
-                                  {.if_match = options_.if_match,
-                                   .version_id = options_.version_id,
-                                   .sse_customer_key = client_->customer_key(options_.sse_customer_key)}),
-                      {.call = call_, .key = full, .doing = "HEAD", .side = Side::source});
+    const http::Response found = client_->send(
+        client_->head(full, {.if_match = options_.if_match,
+                             .version_id = options_.version_id,
+                             .sse_customer_key = client_->customer_key(options_.sse_customer_key)}),
+        {.call = call_, .key = full, .doing = "HEAD", .side = Side::source});
     meta_ = meta_from(found.headers, key_);
     if (!client_->verifies_reads()) return;
     for (const Algorithm algorithm : kCombining) {
@@ -191,6 +199,8 @@ class LaneDownload {
                                      .version_id = options_.version_id,
                                      .sse_customer_key = options_.sse_customer_key};
     const auto object = open_object(client_, key_, options, call);
+    // Whatever the server makes of the condition.
+    if (object->meta().etag != meta_.etag) throw replaced();
     std::optional<Hasher> hasher;
     if (ranges.algorithm()) hasher.emplace(*ranges.algorithm());
     std::uint64_t at = *options.range->first;
@@ -215,6 +225,14 @@ class LaneDownload {
   void tell(TransferState state, std::uint64_t done) const {
     if (!call_.progress) return;
     call_.progress->report({.state = state, .bytes_done = done, .bytes_total = meta_.bytes});
+  }
+
+  Error replaced() const {
+    const std::string subject = client_->location(client_->full_key(key_));
+    return Error{
+        Kind::conflict,
+        subject + " was replaced while it was read",
+        {.side = Side::source, .doing = "get file", .subject = subject, .code = std::string{code::kChanged}}};
   }
 
   Error short_range() const {

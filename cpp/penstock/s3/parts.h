@@ -27,6 +27,8 @@ class PartPlan {
   std::uint64_t size_of(int number) const;  // of part 1, 2, ..
   // This one part has another size than planned, because it is there already.
   void fix(int number, std::uint64_t bytes) { fixed_[number] = bytes; }
+  // All have this one.
+  void fix_all(std::uint64_t bytes) { first_ = bytes; }
   int max_parts() const { return max_parts_; }
   std::uint64_t min_part_bytes() const { return min_part_bytes_; }
   bool equal_parts() const { return equal_parts_; }

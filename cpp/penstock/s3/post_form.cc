@@ -28,7 +28,16 @@ void check_options(const PostOptions& options) {
   if (options.min_bytes > options.max_bytes) {
     throw Error{Kind::refused, "min_bytes is more than max_bytes, so nothing could be posted"};
   }
-  constexpr std::array kOurs{"key", "file", "policy", "bucket", "content-type"};
+  constexpr std::array kOurs{"key",
+                             "file",
+                             "policy",
+                             "bucket",
+                             "content-type",
+                             "x-amz-algorithm",
+                             "x-amz-credential",
+                             "x-amz-date",
+                             "x-amz-security-token",
+                             "x-amz-signature"};
   for (const auto& [name, value] : options.fields) {
     http::check_header(name, value);
     const bool ours =

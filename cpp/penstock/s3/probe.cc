@@ -2,7 +2,7 @@
 
 #include "penstock/base/uuid.h"
 #include "penstock/s3/attributes.h"
-#include "penstock/s3/sweep.h"
+#include "penstock/s3/upload.h"
 #include "penstock/s3/verbs.h"
 
 namespace penstock::s3 {
@@ -34,15 +34,30 @@ class Probe {
  private:
   // The first creates; the second must not, and no replacement of another version either.
   template <typename Write>
-  static Support judge(Write write) {
-    if (write(store::Mode::create()) != Outcome::done) return Support::no;
+  Support judge(Write write) {
+    trace_ = std::make_shared<Trace>();
+    const Outcome first = write(store::Mode::create());
+    // A condition that fails against our own try, whose answer was lost, says nothing of the provider.
+    if (first == Outcome::condition_failed && trace_->lost > 0) throw no_verdict();
+    if (first != Outcome::done) return Support::no;
     if (write(store::Mode::create()) != Outcome::condition_failed) return Support::no;
     const auto another = store::Mode::if_match("\"00000000000000000000000000000000\"");
     return write(another) == Outcome::condition_failed ? Support::yes : Support::no;
   }
 
+  static Error no_verdict() {
+    return Error{Kind::lost,
+                 "an answer was lost while the provider was probed; probe again",
+                 {.side = Side::sink, .doing = "probe"}};
+  }
+
   Sending sending(const char* doing) const {
-    return {.call = call_, .key = key_, .doing = doing, .side = Side::sink, .error_in_200 = true};
+    return {.call = call_,
+            .key = key_,
+            .doing = doing,
+            .side = Side::sink,
+            .error_in_200 = true,
+            .trace = trace_};
   }
 
   Outcome put_under(const store::Mode& mode) {
@@ -56,30 +71,22 @@ class Probe {
   }
 
   Outcome complete_under(const store::Mode& mode) {
-    const http::Response begun = client_->send(create_upload(client_->address(), key_, {}), sending("probe"));
-    const UploadName upload{key_, parse_upload_id(begun.body)};
-    try {
-      const Outcome outcome = complete(upload, mode);
-      if (outcome != Outcome::done) forget_upload(*client_, upload, call_);
-      return outcome;
-    } catch (...) {
-      forget_upload(*client_, upload, call_);
-      throw;
-    }
-  }
-
-  Outcome complete(const UploadName& upload, const store::Mode& mode) {
+    Identity identity{.key = key_, .begun = client_->server_now()};
+    const auto flight = std::make_shared<Flight>();
+    MultipartUpload upload{client_, flight, identity, {.mode = mode, .checksums = false}, call_};
     Sending how = sending("probe");
     how.error_in_200 = false;
     const http::Response part =
-        client_->send(upload_part(client_->address(), upload, 1, {}, http::text_payload("1")), how);
+        client_->send(upload_part(client_->address(), upload.name(), 1, {}, http::text_payload("1")), how);
     const CompletedPart parts[] = {{1, std::string{part.headers.get("etag")}}};
     http::Headers headers;
     add_condition(headers, mode);
-    return outcome_of([&] {
-      client_->send(complete_upload(client_->address(), upload, parts, {}, std::move(headers)),
+    const Outcome outcome = outcome_of([&] {
+      client_->send(complete_upload(client_->address(), upload.name(), parts, {}, std::move(headers)),
                     sending("probe"));
     });
+    if (outcome == Outcome::done) upload.completed();
+    return outcome;  // else the upload aborts as it dies
   }
 
   template <typename Send>
@@ -108,6 +115,7 @@ class Probe {
   std::shared_ptr<Client> client_;
   Call call_;
   std::string key_;
+  std::shared_ptr<Trace> trace_;
 };
 
 }  // namespace

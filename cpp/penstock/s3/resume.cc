@@ -44,6 +44,35 @@ bool is_composite(const PartPage& page, const Resumed& resumed, const UploadStat
   return resumed.checksum != Algorithm::crc64nvme && state.token.empty();
 }
 
+std::uint64_t part_bytes_of(const UploadState& state, const Resumed& resumed, std::uint64_t otherwise) {
+  if (state.part_bytes > 0) return state.part_bytes;
+  std::uint64_t largest = 0;
+  for (const auto& [number, part] : resumed.parts) largest = std::max(largest, part.bytes);
+  return largest > 0 ? std::max(largest, kLeastPartBytes) : otherwise;
+}
+
+void compare(const std::string& what, const std::string& expected, const std::string& actual) {
+  if (expected == actual) return;
+  throw Error{
+      Kind::corrupt,
+      "the upload is complete already, and " + what + " differs: expected " + expected + ", actual " + actual,
+      {.side = Side::sink, .doing = "resume upload", .expected = expected, .actual = actual}};
+}
+
+void compare(const store::ObjectMeta& there, const UploadState& state, const store::WriteOptions& options) {
+  if (state.length) compare("the length", std::to_string(*state.length), std::to_string(there.bytes));
+  for (const Digest& digest : options.expected) {
+    const std::string name{to_string(digest.algorithm())};
+    const auto known = there.digests.find(name);
+    if (known == there.digests.end()) {
+      throw Error{Kind::refused,
+                  "the upload is complete already, and the server has no " + name + " of it to compare",
+                  {.side = Side::sink, .doing = "resume upload", .code = "checksum"}};
+    }
+    compare("the " + name, digest.hex(), known->second);
+  }
+}
+
 }  // namespace
 
 Resumed look_up(Client& client, const UploadState& state, std::string_view sse_customer_key,
@@ -72,13 +101,13 @@ Resumed look_up(Client& client, const UploadState& state, std::string_view sse_c
 }
 
 std::optional<Receipt> published_by(Client& client, const UploadState& state,
-                                    std::string_view sse_customer_key, const Call& call) {
+                                    const store::WriteOptions& options, const Call& call) {
   if (state.token.empty()) return std::nullopt;
   http::Headers found;
   try {
     found = client
                 .send(head_object(client.address(), state.key,
-                                  {.sse_customer_key = client.customer_key(sse_customer_key)}),
+                                  {.sse_customer_key = client.customer_key(options.sse_customer_key)}),
                       {.call = call, .key = state.key, .doing = "HEAD", .side = Side::sink})
                 .headers;
   } catch (const Error& error) {
@@ -87,6 +116,7 @@ std::optional<Receipt> published_by(Client& client, const UploadState& state,
   }
   if (token_of(found) != state.token) return std::nullopt;
   const store::ObjectMeta meta = meta_from(found, state.key);
+  compare(meta, state, options);
   Receipt receipt;
   receipt.bytes = meta.bytes;
   receipt.key = state.key;
@@ -101,11 +131,23 @@ std::optional<Receipt> published_by(Client& client, const UploadState& state,
   return receipt;
 }
 
-std::uint64_t part_bytes_of(const UploadState& state, const Resumed& resumed, std::uint64_t otherwise) {
-  if (state.part_bytes > 0) return state.part_bytes;
-  std::uint64_t largest = 0;
-  for (const auto& [number, part] : resumed.parts) largest = std::max(largest, part.bytes);
-  return largest > 0 ? std::max(largest, kLeastPartBytes) : otherwise;
+store::WriteOptions resumed_options(const Client& client, const UploadState& state, const Resumed& resumed,
+                                    store::WriteOptions options) {
+  options.mode = state.mode;
+  options.length = state.length;
+  options.length_hint = state.length_hint;
+  options.part_bytes = part_bytes_of(state, resumed, client.config().part_bytes);
+  return options;
+}
+
+void fix_sizes(PartPlan& plan, const Resumed& resumed) {
+  if (resumed.parts.empty()) return;
+  // The first has the size of all but the last.
+  if (plan.equal_parts() && resumed.parts.contains(1)) plan.fix_all(resumed.parts.at(1).bytes);
+  for (const auto& [number, part] : resumed.parts) {
+    const bool may_be_an_end = number == resumed.parts.rbegin()->first && part.bytes < plan.size_of(number);
+    if (part.bytes >= plan.min_part_bytes() && !may_be_an_end) plan.fix(number, part.bytes);
+  }
 }
 
 }  // namespace penstock::s3

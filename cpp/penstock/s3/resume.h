@@ -6,6 +6,7 @@
 #include <string>
 
 #include "penstock/s3/client.h"
+#include "penstock/s3/parts.h"
 #include "penstock/s3/upload.h"
 #include "penstock/store/object.h"
 #include "penstock/streams/receipt.h"
@@ -39,10 +40,16 @@ Resumed look_up(Client& client, const UploadState& state, std::string_view sse_c
 
 // The object that the upload became, if its token says so: the process that began it may have been killed
 // between its Complete and the answer.
+// Error(corrupt): it has another length or digest than expected. Error(refused): it has none to compare.
 std::optional<Receipt> published_by(Client& client, const UploadState& state,
-                                    std::string_view sse_customer_key, const Call& call);
+                                    const store::WriteOptions& options, const Call& call);
 
-// The size of parts that the upload follows, as far as it shows.
-std::uint64_t part_bytes_of(const UploadState& state, const Resumed& resumed, std::uint64_t otherwise);
+// What the upload was begun with; parts as large as those that are there.
+store::WriteOptions resumed_options(const Client& client, const UploadState& state, const Resumed& resumed,
+                                    store::WriteOptions options);
+
+// Parts that are there keep their size, so that they need not be sent; but a last one that is short may be so
+// only because the source had ended there.
+void fix_sizes(PartPlan& plan, const Resumed& resumed);
 
 }  // namespace penstock::s3

@@ -57,11 +57,9 @@ S3Store::~S3Store() = default;
 std::optional<store::ObjectMeta> S3Store::find(std::string_view key, const Call& call) {
   Client& s3 = *state_->client;
   const std::string full = s3.full_key(key);
-  http::Request request = head_object(s3.address(), full, {.sse_customer_key = s3.customer_key()});
-  if (!s3.verifies_reads()) request.headers.remove("x-amz-checksum-mode");
   try {
-    const http::Response response =
-        s3.send(std::move(request), {.call = s3.with_deadline(call), .key = full, .doing = "HEAD"});
+    const http::Response response = s3.send(s3.head(full, {.sse_customer_key = s3.customer_key()}),
+                                            {.call = s3.with_deadline(call), .key = full, .doing = "HEAD"});
     return meta_from(response.headers, key);
   } catch (const Error& error) {
     if (error.kind() == Kind::missing) return std::nullopt;
@@ -160,10 +158,25 @@ Receipt S3Store::copy_from(store::ObjectStore& source, std::string_view from, st
                             .version_id = options.from_version,
                             .etag = options.from_if_match,
                             .sse_customer_key = theirs.customer_key(options.from_sse_customer_key)};
-    auto copied = copy_on_server(state_->client, object, s3.full_key(to), options, s3.with_deadline(call));
+    const Call bounded = s3.with_deadline(call);
+    const auto once = [&] {
+      return copy_on_server(state_->client, object, s3.full_key(to), options, bounded);
+    };
+    std::optional<Receipt> copied;
+    try {
+      copied = once();
+    } catch (const Error& error) {
+      if (!was_a_draw(error)) throw;
+      copied = once();
+    }
     if (copied) return *std::move(copied);
   }
-  return ObjectStore::copy_from(source, from, to, options, call);
+  store::WriteOptions writing = options;
+  if (other && writing.tags.empty()) {
+    Client& theirs = *other->state_->client;
+    writing.tags = tags_of(theirs, theirs.full_key(from), options.from_version, theirs.with_deadline(call));
+  }
+  return ObjectStore::copy_from(source, from, to, writing, call);
 }
 
 std::shared_ptr<store::ObjectStore> S3Store::with_bucket(std::string_view bucket) {
@@ -246,9 +259,9 @@ Receipt S3Store::resume_upload(const UploadState& state, Source& source, const s
     writer.write_from(metered);
     return writer.finish();
   } catch (const Error& error) {
-    if (error.facts().code != "NoSuchUpload") throw;
-    if (auto published = published_by(s3, state, options.sse_customer_key, bounded))
-      return *std::move(published);
+    // Not by its code alone: a 404 may come without a body.
+    if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
+    if (auto published = published_by(s3, state, options, bounded)) return *std::move(published);
     throw;
   }
 }

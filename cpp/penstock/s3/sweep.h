@@ -28,7 +28,8 @@ struct SweepReport {
   std::map<std::string, Error> errors;  // by upload id
 };
 
-// `prefix` is whole. Those this process has open are never among them; those of other programs are, so that
+// `prefix` is whole. Those this store and its siblings by with_bucket() have open are never among them; those
+// of other stores and programs are, so that
 // `older_than` must be longer than any upload may take. MinIO lists only uploads of exactly this key.
 SweepReport sweep(Client& client, const std::string& prefix, const SweepOptions& options, const Call& call);
 

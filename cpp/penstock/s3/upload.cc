@@ -166,6 +166,12 @@ class Creation : public std::enable_shared_from_this<Creation> {
 
 }  // namespace
 
+int lanes_for(const store::WriteOptions& options, int usual) {
+  const int lanes = options.max_parts_in_flight.value_or(usual);
+  if (lanes < 1 || lanes > 64) throw Error{Kind::refused, "max_parts_in_flight must be 1 to 64"};
+  return lanes;
+}
+
 MultipartUpload::MultipartUpload(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight,
                                  Identity identity, UploadOptions options, Call call)
     : client_(std::move(client)),
@@ -271,7 +277,13 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
   if (checksum_ && !composite) identity_.checksum = std::move(checksum);
   over_ = true;  // from here the chore decides: it publishes, or aborts
   Pending<PublishOutcome> pending;
-  complete_and_settle(client_, {upload_, identity_, options_.mode, flight_->take_parts(), checksum_},
+  complete_and_settle(client_,
+                      {.upload = upload_,
+                       .identity = identity_,
+                       .mode = options_.mode,
+                       .parts = flight_->take_parts(),
+                       .part_checksum = checksum_,
+                       .keeps_upload = options_.resumed.has_value()},
                       [pending](PublishOutcome outcome) { pending.set(std::move(outcome)); });
   try {
     PublishOutcome outcome = pending.wait(call_, "complete upload");
@@ -286,8 +298,11 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
   }
 }
 
-// It was there before us and may be taken up again.
-void MultipartUpload::leave_open() {
+void MultipartUpload::completed() {
+  if (!std::exchange(over_, true)) close();
+}
+
+void MultipartUpload::close() {
   client_->endpoint().closed(upload_.upload_id);
   client_->http().count([](http::Statistics& statistics) { --statistics.uploads_open; });
 }
@@ -296,7 +311,7 @@ void MultipartUpload::abort() noexcept {
   if (std::exchange(over_, true)) return;
   flight_->request_stop();
   if (upload_.upload_id.empty()) return;
-  if (options_.resumed) return leave_open();
+  if (options_.resumed) return close();  // it was there before us and may be taken up again
   // Pending from here on, so that drain() also waits for the parts that are being stopped.
   flight_->when_idle([client = client_, upload = upload_, chore = client_->http().chore()] {
     abort_in_background(client, upload);

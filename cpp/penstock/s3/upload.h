@@ -76,6 +76,9 @@ struct UploadOptions {
   std::optional<Resumed> resumed = {};
 };
 
+// How many parts are under way at once: 1 to 64, else Error(refused).
+int lanes_for(const store::WriteOptions& options, int usual);
+
 class MultipartUpload {
  public:
   MultipartUpload(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, Identity identity,
@@ -94,6 +97,9 @@ class MultipartUpload {
   // while settling goes on as a chore.
   Published publish(std::uint64_t bytes, std::optional<Digest> checksum);
 
+  // For who has published it himself.
+  void completed();
+
   // Stops the parts and forgets the upload in the background.
   void abort() noexcept;
 
@@ -105,7 +111,7 @@ class MultipartUpload {
  private:
   void create();
   void take_up(const Resumed& resumed);
-  void leave_open();
+  void close();
   bool keep(std::uint64_t bytes, const std::optional<Digest>& checksum);
   void forget_lost_creates(int lost);
 

@@ -43,30 +43,6 @@ PartPlan plan_for(const Client& client, const Capabilities& row, const store::Wr
   return PartPlan{row, options.part_bytes.value_or(usual), options.length, options.length_hint};
 }
 
-int lanes_for(const Client& client, const store::WriteOptions& options) {
-  const int lanes = options.max_parts_in_flight.value_or(client.config().max_parts_in_flight);
-  if (lanes < 1 || lanes > 64) throw Error{Kind::refused, "max_parts_in_flight must be 1 to 64"};
-  return lanes;
-}
-
-store::WriteOptions resumed_options(const Client& client, const UploadState& state, const Resumed& resumed,
-                                    store::WriteOptions options) {
-  options.mode = state.mode;
-  options.length = state.length;
-  options.length_hint = state.length_hint;
-  options.part_bytes = part_bytes_of(state, resumed, client.config().part_bytes);
-  return options;
-}
-
-// Parts that are there keep their size, so that they need not be sent; but a last one that is short may be so
-// only because the source had ended there.
-void fix_sizes(PartPlan& plan, const Resumed& resumed) {
-  for (const auto& [number, part] : resumed.parts) {
-    const bool may_be_an_end = number == resumed.parts.rbegin()->first && part.bytes < plan.size_of(number);
-    if (part.bytes >= plan.min_part_bytes() && !may_be_an_end) plan.fix(number, part.bytes);
-  }
-}
-
 Error mismatch(const std::string& what, std::string expected, std::string actual) {
   Facts facts{.side = Side::sink, .doing = "verify"};
   facts.expected = std::move(expected);
@@ -86,7 +62,7 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
       call_(std::move(call)),
       row_(client_->capabilities(call_)),
       plan_(plan_for(*client_, row_, options_)),
-      lanes_(lanes_for(*client_, options_)),
+      lanes_(lanes_for(options_, client_->config().max_parts_in_flight)),
       checksum_(client_->write_checksum()),
       begun_(client_->http().clock().now()) {
   identity_.key = key_;
@@ -98,24 +74,32 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
   const bool one_request = !options_.length || *options_.length <= plan_.size_of(1);
   refuse_condition(one_request ? row_.conditional_put : row_.conditional_complete,
                    one_request ? "PutObject" : "CompleteMultipartUpload");
-  if (checksum_) part_checksum_.emplace(*checksum_);
-  for (const Digest& digest : options_.expected) {
-    if (digest.algorithm() != checksum_) expected_.emplace_back(digest.algorithm());
-  }
+  hash_by(checksum_);
 }
 
 ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, const UploadState& state, Resumed resumed,
                            const store::WriteOptions& options, const Call& call)
     : ObjectWriter(client, state.key, resumed_options(*client, state, resumed, options), call) {
+  refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
   identity_.token = state.token;
   if (state.begun) identity_.begun = *state.begun;
-  checksum_ = resumed.checksum;
-  checksum_ ? void(part_checksum_.emplace(*checksum_)) : part_checksum_.reset();
+  hash_by(resumed.checksum);
   fix_sizes(plan_, resumed);
   upload_ = std::make_unique<MultipartUpload>(
       client_, flight_, identity_,
       UploadOptions{.mode = options_.mode, .attributes = {}, .lanes = lanes_, .resumed = std::move(resumed)},
       call_);
+}
+
+// `checksum` goes out with the parts; what the caller expects besides is computed beside it.
+void ObjectWriter::hash_by(std::optional<Algorithm> checksum) {
+  checksum_ = checksum;
+  part_checksum_.reset();
+  if (checksum_) part_checksum_.emplace(*checksum_);
+  expected_.clear();
+  for (const Digest& digest : options_.expected) {
+    if (digest.algorithm() != checksum_) expected_.emplace_back(digest.algorithm());
+  }
 }
 
 std::optional<UploadState> ObjectWriter::state() const {
@@ -326,6 +310,9 @@ Receipt ObjectWriter::finish() {
   return guarded([&] {
     if (upload_ && part_ && part_->size() > 0) seal();
     if (!upload_) close_checksum(total_);
+    if (upload_ && total_ == 0) {
+      throw Error{Kind::refused, "the source is empty, and an upload that was begun needs a part"};
+    }
     verify();
     Receipt receipt = publish();
     state_ = State::finished;

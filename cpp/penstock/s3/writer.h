@@ -43,6 +43,7 @@ class ObjectWriter final : public Sink, public Resumable {
   // Runs `step`; what it throws aborts the writer and gains the upload's id.
   template <typename Step>
   auto guarded(Step step);
+  void hash_by(std::optional<Algorithm> checksum);
   void refuse_condition(Support support, const char* request) const;
 
   bool fill_page(Source& source);

@@ -141,9 +141,14 @@ class FolderWriter : public Sink {
 
   void write(Bytes bytes) override {
     if (ended_) throw std::logic_error("write after the end of a writer");
-    base::check(call_, "write an object");
-    checks_.update(bytes);
-    file_.write(bytes);
+    try {
+      base::check(call_, "write an object");
+      checks_.update(bytes);
+      file_.write(bytes);
+    } catch (...) {
+      abort("a write failed");
+      throw;
+    }
   }
 
   Receipt finish() override {

@@ -188,9 +188,14 @@ class MemoryWriter : public Sink {
 
   void write(Bytes bytes) override {
     if (!object_) throw std::logic_error("write after the end of a writer");
-    base::check(call_, "write an object");
-    checks_.update(bytes);
-    if (!object_->bytes->append(bytes)) refuse_no_room();
+    try {
+      base::check(call_, "write an object");
+      checks_.update(bytes);
+      if (!object_->bytes->append(bytes)) refuse_no_room();
+    } catch (...) {
+      abort("a write failed");
+      throw;
+    }
   }
 
   Receipt finish() override {

@@ -14,7 +14,7 @@ constexpr std::uint64_t kReadOver = 256 * 1024;
 ObjectReader::ObjectReader(ObjectStore& store, std::string_view key, const ReadOptions& options, Call call)
     : store_(store), key_(key), options_(options), call_(std::move(call)) {
   if (options_.range) throw Error{Kind::refused, "a reader takes no range: it seeks", {.code = "range"}};
-  if (!options_.version_id.empty()) {
+  if (!options_.version_id.empty() || !options_.sse_customer_key.empty()) {
     open();
     meta_ = open_->meta();
   } else {
@@ -34,7 +34,18 @@ std::optional<std::uint64_t> ObjectReader::remaining() const {
 
 std::size_t ObjectReader::read(MutableBytes buffer) {
   if (buffer.empty() || at_ >= meta_.bytes) return 0;
-  move_to_place();
+  try {
+    move_to_place();
+    const std::size_t count = read_there(buffer);
+    at_ += count;
+    return count;
+  } catch (...) {
+    open_.reset();  // the next read opens it anew
+    throw;
+  }
+}
+
+std::size_t ObjectReader::read_there(MutableBytes buffer) {
   const std::size_t count = open_->read(buffer);
   if (count == 0) throw corrupt("ended before its size");
   open_at_ += count;
@@ -44,7 +55,6 @@ std::size_t ObjectReader::read(MutableBytes buffer) {
     if (open_->read(none) != 0) throw corrupt("gave more than its size");
     open_.reset();
   }
-  at_ += count;
   return count;
 }
 
@@ -52,6 +62,13 @@ Error ObjectReader::corrupt(std::string_view what) const {
   const std::string subject = store_.location(key_);
   return Error{Kind::corrupt,
                subject + " " + std::string{what},
+               {.side = Side::source, .doing = "read", .subject = subject}};
+}
+
+Error ObjectReader::replaced() const {
+  const std::string subject = store_.location(key_);
+  return Error{Kind::conflict,
+               subject + " was replaced while it was read",
                {.side = Side::source, .doing = "read", .subject = subject}};
 }
 
@@ -75,9 +92,10 @@ void ObjectReader::open() {
   if (at_ > 0) options.range = Range{.first = at_};
   try {
     open_ = store_.get(key_, options, call_);
+    // Whatever the server makes of the condition.
+    if (!meta_.etag.empty() && open_->meta().etag != meta_.etag) throw replaced();
   } catch (Error& error) {
-    const bool replaced = !meta_.etag.empty() && error.kind() == Kind::conflict;
-    if (replaced) error.facts().code = code::kChanged;
+    if (!meta_.etag.empty() && error.kind() == Kind::conflict) error.facts().code = code::kChanged;
     throw;
   }
   open_at_ = at_;

@@ -31,7 +31,9 @@ class ObjectReader : public ObjectSource {
 
  private:
   void move_to_place();
+  std::size_t read_there(MutableBytes buffer);
   Error corrupt(std::string_view what) const;
+  Error replaced() const;
   void open();
 
   ObjectStore& store_;

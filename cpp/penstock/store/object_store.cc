@@ -59,6 +59,11 @@ void check_key(std::string_view key) {
   if (!is_utf8(key)) refuse_key(key, "it is not UTF-8");
 }
 
+ObjectMeta meta_of(ObjectStore& store, std::string_view key, const ReadOptions& which, const Call& call) {
+  if (which.version_id.empty() && which.sse_customer_key.empty()) return store.head(key, call);
+  return store.get(key, which, call)->meta();
+}
+
 ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
   if (auto found = find(key, call)) return *std::move(found);
   throw Error{Kind::missing,
@@ -153,23 +158,24 @@ Receipt ObjectStore::copy_from(ObjectStore& source, std::string_view from, std::
                             .sse_customer_key = options.from_sse_customer_key},
                            call);
   WriteOptions writing = with_attributes_of(object->meta(), options);
-  writing.length = object->meta().bytes;
+  if (!writing.length) writing.length = object->meta().bytes;
   return put(to, *object, writing, call);
 }
 
 Receipt ObjectStore::move(std::string_view from, std::string_view to, const WriteOptions& options,
                           const Call& call) {
   if (from == to) refuse_key(from, "it cannot be moved onto itself");
-  const ObjectMeta source = head(from, call);
+  const ObjectMeta source = meta_of(*this, from, {.sse_customer_key = options.from_sse_customer_key}, call);
   WriteOptions copying = options;
   if (copying.from_if_match.empty()) copying.from_if_match = source.etag;
   Receipt receipt = copy(from, to, copying, call);
-  if (const auto [expected, actual] = difference(source, head(to, call)); expected != actual) {
-    throw Error{Kind::corrupt,
-                fmt::format("{} has {} after the copy, not {}; both stay", location(to), actual, expected),
-                {.doing = "move", .subject = location(to), .expected = expected, .actual = actual}};
-  }
   try {
+    const ObjectMeta copied = meta_of(*this, to, {.sse_customer_key = options.sse_customer_key}, call);
+    if (const auto [expected, actual] = difference(source, copied); expected != actual) {
+      throw Error{Kind::corrupt,
+                  fmt::format("{} has {} after the copy, not {}", location(to), actual, expected),
+                  {.doing = "move", .subject = location(to), .expected = expected, .actual = actual}};
+    }
     remove(from, {.if_match = source.etag}, call);
   } catch (const Error& error) {
     Facts facts = error.facts();

@@ -49,7 +49,8 @@ class ObjectStore {
   virtual Receipt get_file(std::string_view key, const std::string& path, const FileOptions& options = {},
                            const Call& call = {});
 
-  // Nothing is visible under `key` until the writer's finish() returns.
+  // Nothing is visible under `key` until the writer's finish() returns. A write() that throws ends the
+  // writer.
   virtual std::unique_ptr<Sink> open_writer(std::string_view key, const WriteOptions& options = {},
                                             const Call& call = {}) = 0;
   // By default open_writer, write_from, finish. Tells call.progress how far the bytes are; a writer of
@@ -100,6 +101,10 @@ class ObjectStore {
   // As abort_uploads(), of one key alone and not of longer ones.
   virtual std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {});
 };
+
+// By head(), or where that cannot say which object is meant or may not see it, by opening it: of a version,
+// or with a customer's key.
+ObjectMeta meta_of(ObjectStore& store, std::string_view key, const ReadOptions& which, const Call& call);
 
 // 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).
 void check_key(std::string_view key);

@@ -11,7 +11,7 @@ from penstock.stores import FolderStore as SyncFolderStore
 from penstock.stores import S3Store as SyncS3Store
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, overload
 
     from penstock.aio.stores import GetResult, ObjectReader
     from penstock.aio.streams import Sink
@@ -36,13 +36,25 @@ def _twin(store: SyncObjectStore) -> type[ObjectStore]:
     return FolderStore if isinstance(store, SyncFolderStore) else ObjectStore
 
 
+if TYPE_CHECKING:
+
+    @overload
+    async def open(
+        uri: str, mode: Literal["rb"] = "rb", *, config: dict[str, Any] | None = None, **options: Any
+    ) -> ObjectReader: ...
+    @overload
+    async def open(
+        uri: str, mode: Literal["wb", "xb"], *, config: dict[str, Any] | None = None, **options: Any
+    ) -> Sink: ...
+
+
 async def open(
     uri: str,
     mode: Literal["rb", "wb", "xb"] = "rb",
     *,
     config: dict[str, Any] | None = None,
     **options: Any,
-) -> ObjectReader | Sink:
+) -> Any:
     """Async twin of penstock.open, for bytes: ``async with await penstock.aio.open(uri, "wb") as file``.
 
     >>> import asyncio

@@ -52,6 +52,15 @@ def write_options(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, **sizes, **keys}
 
 
+class _CustomerKey(bytes):
+    """Shows itself to nobody: a TypeError of the core repeats its arguments."""
+
+    def __repr__(self) -> str:
+        return "<sse_customer_key>"
+
+    __str__ = __repr__
+
+
 def customer_key(key: bytes | str | None) -> bytes:
     """The 32 bytes of an SSE-C key given as such or in base64; empty for none.
 
@@ -72,4 +81,4 @@ def customer_key(key: bytes | str | None) -> bytes:
             raise Refused("sse_customer_key is neither 32 bytes nor their base64") from None
     if len(raw) != 32:
         raise Refused(f"sse_customer_key must be 32 bytes (AES-256), not {len(raw)}")
-    return raw
+    return _CustomerKey(raw)
