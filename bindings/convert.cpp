@@ -163,6 +163,8 @@ store::WriteOptions write_options(const py::dict& options) {
   take(options, "part_bytes", out.part_bytes);
   take(options, "max_parts_in_flight", out.max_parts_in_flight);
   take(options, "token", out.token);
+  take(options, "relay", out.relay);
+  take(options, "spool_dir", out.spool_dir);
   return out;
 }
 

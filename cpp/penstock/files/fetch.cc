@@ -35,6 +35,22 @@ Call with_deadline(Call call, const FileTask& task) {
   return call;
 }
 
+// Of a relayed transfer: the download's buffers, and what both sides hold together at most.
+constexpr std::size_t kRelayRingBytes = 64_KiB, kRelayReceiveBytes = 32_KiB;
+constexpr std::uint64_t kRelayHeldBytes = 320_KiB;
+
+http::CallOptions opening(const FileTask& task, const FetchOptions& options, const Call& call) {
+  http::CallOptions opening{.call = call,
+                            .max_redirects = task.max_redirects,
+                            .guard = options.guard,
+                            .connections_per_host = options.connections_per_origin};
+  if (task.relay) {
+    opening.ring_bytes = kRelayRingBytes;
+    opening.receive_bytes = kRelayReceiveBytes;
+  }
+  return opening;
+}
+
 http::Request request_of(const FileTask& task) {
   http::Request request{.url = task.url, .headers = task.headers};
   for (const auto& field : task.headers) request.secret_headers.push_back(field.first);
@@ -76,6 +92,15 @@ void require_whole(const http::Body& body) {
               {.side = Side::source, .doing = "GET", .subject = body.url(), .status = body.status()}};
 }
 
+// Why `body` could not be read again from its middle; "": nothing is known against it.
+std::string relay_obstacle(const http::Body& body) {
+  if (!body.remaining()) return "the source has no length";
+  const std::string_view etag = body.headers().get("etag");
+  if (etag.empty() || etag.starts_with("W/")) return "the source has no strong ETag";
+  if (!http::same_name(body.headers().get("accept-ranges"), "bytes")) return "the source offers no ranges";
+  return {};
+}
+
 // Neither length nor chunks: a cut looks like an end, unless something else would tell.
 void refuse_unframed(const http::Body& body, const FileTask& task) {
   if (body.framed() || task.allow_unframed || task.expected_bytes || !task.checksum.empty()) return;
@@ -104,6 +129,8 @@ store::WriteOptions attributes_of(const http::Body& body, const FileTask& task) 
                                                     : "application/octet-stream";
   options.content_encoding = body.headers().get("content-encoding");
   options.tags = task.tags;
+  options.relay = task.relay;
+  if (task.relay) options.relay_obstacle = relay_obstacle(body);
   options.storage_class = task.storage_class;
   options.sse = task.sse;
   options.kms_key_id = task.kms_key_id;
@@ -161,12 +188,8 @@ std::uint64_t write_limited(Sink& object, Source& hashed, const FileTask& task) 
 
 Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options,
                  const Call& call, TransferProgress& progress) {
-  const auto body = at(Side::source, [&] {
-    return web.open(request_of(task), {.call = call,
-                                       .max_redirects = task.max_redirects,
-                                       .guard = options.guard,
-                                       .connections_per_host = options.connections_per_origin});
-  });
+  const auto body =
+      at(Side::source, [&] { return web.open(request_of(task), opening(task, options, call)); });
   require_whole(*body);
   refuse_length(body->remaining(), task);  // before the first byte
   refuse_unframed(*body, task);
@@ -174,14 +197,16 @@ Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to
       task.verify_headers ? origin_digests(body->headers()) : std::vector<Digest>{};
   const TransferProgress::Attempt attempt{progress, *body};
   progress.enter(TransferState::downloading);
-  const auto admitted = options.admit ? options.admit(body->remaining().value_or(8_MiB), call) : nullptr;
+  store::WriteOptions writing = attributes_of(*body, task);
+  const bool relays = writing.relay && writing.relay_obstacle.empty();
+  const std::uint64_t held = relays ? kRelayHeldBytes : body->remaining().value_or(8_MiB);
+  const auto admitted = options.admit ? options.admit(held, call) : nullptr;
 
   Limit limited{*body, task.max_bytes};
   Meter metered{limited, call.progress};
   Hash hashed{metered, algorithms_of(task, sent)};
   Count counted{hashed};
-  const auto object =
-      at(Side::sink, [&] { return to.open_writer(task.key, attributes_of(*body, task), call); });
+  const auto object = at(Side::sink, [&] { return to.open_writer(task.key, writing, call); });
   at(Side::sink, [&] {
     write_limited(*object, counted, task);
     return 0;

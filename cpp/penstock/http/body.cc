@@ -29,7 +29,7 @@ StreamBody::StreamBody(std::shared_ptr<Engine> engine, Request request, CallOpti
       request_(std::move(request)),
       options_(std::move(options)),
       arrival_(std::make_shared<Arrival>()) {
-  engine_->ring_bytes_changed(static_cast<std::int64_t>(engine_->options().ring_bytes));
+  engine_->ring_bytes_changed(static_cast<std::int64_t>(ring_bytes()));
 }
 
 void StreamBody::start() {
@@ -41,9 +41,13 @@ void StreamBody::start() {
   reader_ = std::move(arrival_->reader);
 }
 
+std::size_t StreamBody::ring_bytes() const {
+  return options_.ring_bytes.value_or(engine_->options().ring_bytes);
+}
+
 Delivery::Ring StreamBody::fresh_ring() const {
   wait_for_room();
-  return {.bytes = engine_->options().ring_bytes, .call = options_.call, .budget = engine_->options().budget};
+  return {.bytes = ring_bytes(), .call = options_.call, .budget = engine_->options().budget};
 }
 
 // A Budget never waits, so who needs a ring asks again, for what the ring will take in any case. The pipe
@@ -51,7 +55,7 @@ Delivery::Ring StreamBody::fresh_ring() const {
 void StreamBody::wait_for_room() const {
   Budget& budget = engine_->budget();
   const auto give_up = std::chrono::steady_clock::now() + engine_->options().slot_wait;
-  while (!budget.try_charge(std::min<std::uint64_t>(engine_->options().ring_bytes, kPageBytes))) {
+  while (!budget.try_charge(std::min<std::uint64_t>(ring_bytes(), kPageBytes))) {
     if (std::chrono::steady_clock::now() >= give_up) {
       throw Error(Kind::busy, "no memory came free in the Budget for the body's ring",
                   {.side = Side::source,
@@ -71,7 +75,7 @@ void StreamBody::begin(std::unique_ptr<Delivery> delivery) {
 StreamBody::~StreamBody() {
   if (getpid() == process_) {
     drop();
-    engine_->ring_bytes_changed(-static_cast<std::int64_t>(engine_->options().ring_bytes));
+    engine_->ring_bytes_changed(-static_cast<std::int64_t>(ring_bytes()));
     return;
   }
   // In a forked child: a lock of the ring may have been held at the fork, so nothing of it is touched.

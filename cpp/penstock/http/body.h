@@ -36,6 +36,7 @@ class StreamBody final : public Body {
  private:
   StreamBody(std::shared_ptr<Engine> engine, Request request, CallOptions options);
   void start();
+  std::size_t ring_bytes() const;
   Delivery::Ring fresh_ring() const;
   void wait_for_room() const;
   void begin(std::unique_ptr<Delivery> delivery);

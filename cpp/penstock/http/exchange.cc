@@ -8,6 +8,7 @@
 #include "penstock/base/redact.h"
 #include "penstock/http/lease.h"
 #include "penstock/http/redirect.h"
+#include "penstock/http/upload_stream.h"
 
 namespace penstock::http {
 namespace {
@@ -47,7 +48,8 @@ Exchange::Exchange(Engine& engine, Request request, CallOptions options, Done do
       done_(std::move(done)),
       attempts_(engine, options_),
       chore_(options_.chore ? engine.hold_chore() : nullptr) {
-  if (!asked_.body) return;
+  // A stream is its makers' too, and no policy reads it.
+  if (!asked_.body || asked_.body->stream()) return;
   lease_ = std::make_shared<Lease>(std::move(asked_.body));
   asked_.body = lease_;
 }
@@ -107,6 +109,19 @@ void Exchange::prepare() {
   const bool goes_on = delivery_ && delivery_->is_open();
   sent_ = goes_on ? delivery_->resume().shaped(asked_, delivery_->delivered(), options_.s3_resume) : asked_;
   const std::uint64_t generation = ++generation_;
+  const UploadStream* stream = asked_.body ? asked_.body->stream() : nullptr;
+  if (!stream) return prepare_by_policy(generation);
+  // Signed, and a connection taken, only once its maker is there: it may have to open its source again.
+  stream->begin([weak = weak_from_this(), mailbox = mailbox_, generation] {
+    mailbox->post([weak, generation] {
+      const auto self = weak.lock();
+      if (self && self->state_ == State::preparing && self->generation_ == generation)
+        self->prepare_by_policy(generation);
+    });
+  });
+}
+
+void Exchange::prepare_by_policy(std::uint64_t generation) {
   // The exchange lives until `ready` is called or dropped, and so does the request the policy writes to.
   policy_->prepare(sent_, [self = shared_from_this(), generation](std::optional<Error> failure) {
     self->mailbox_->post([self, generation, failure = std::move(failure)] {
@@ -167,6 +182,7 @@ Try::Limits Exchange::limits() const {
           .stall_window = options_.stall_window.value_or(client.stall_window),
           .idle_connection = options_.idle_connection.value_or(client.idle_connection),
           .stall_bytes_per_second = options_.stall_bytes_per_second.value_or(client.stall_bytes_per_second),
+          .starved = options_.starved,
           .max_body_bytes = options_.max_body_bytes};
 }
 
@@ -218,12 +234,21 @@ void Exchange::open_delivery(const Head& head) {
 }
 
 void Exchange::ring_is_full() {
-  delivery_->on_room(try_->receive_bytes(), [weak = weak_from_this(), mailbox = mailbox_] {
+  delivery_->on_room(try_->receive_bytes(), go_on());
+}
+
+void Exchange::body_is_late() {
+  sent_.body->stream()->on_bytes(go_on());
+}
+
+// For other threads: the try that is paused may move again.
+std::function<void()> Exchange::go_on() {
+  return [weak = weak_from_this(), mailbox = mailbox_] {
     mailbox->post([weak] {
       const auto self = weak.lock();
-      if (self && self->state_ == State::running) self->try_->room();
+      if (self && self->state_ == State::running) self->try_->go_on();
     });
-  });
+  };
 }
 
 void Exchange::try_ended() {

@@ -93,6 +93,15 @@ Error stall_fault() {
   return typed({Kind::lost, code::kStalled, "too few bytes moved for too long"}, {});
 }
 
+Error starved_fault() {
+  return typed(
+      {Kind::lost, "starved", "the body's source gave no byte for too long; the request was dropped"}, {});
+}
+
+Error cut_stream_fault() {
+  return typed({Kind::lost, "reset", "the connection broke while the body was sent"}, {});
+}
+
 Error cut_head_fault() {
   return typed({Kind::lost, "short_head", "the answer's head ended before its blank line"}, {});
 }

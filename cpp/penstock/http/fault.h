@@ -27,6 +27,8 @@ Error blocked_fault();  // denied/address-guard
 // Our own clocks and limits.
 Error first_byte_fault();
 Error stall_fault();
+Error starved_fault();     // lost: a body made while it is sent did not come
+Error cut_stream_fault();  // lost: a connection broke after it took some of such a body
 Error cut_head_fault();
 Error head_fault();
 Error body_fault(std::size_t max_bytes);

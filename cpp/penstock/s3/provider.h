@@ -25,6 +25,7 @@ struct Capabilities {
   int max_parts = 10'000;
   bool equal_parts = false;   // all parts of one size, the last not larger
   std::string checksum = {};  // the full-object checksum this row takes with a write; "": none
+  bool trailers = false;      // a part may carry that checksum after its last byte
   Support conditional_put = Support::unknown;
   Support conditional_complete = Support::unknown;
   bool declares_size = false;            // Complete carries x-amz-mp-object-size

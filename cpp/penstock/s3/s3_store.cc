@@ -75,7 +75,8 @@ std::unique_ptr<Sink> S3Store::open_writer(std::string_view key, const store::Wr
 
 Receipt S3Store::put(std::string_view key, Source& source, const store::WriteOptions& options,
                      const Call& call) {
-  const bool repeatable = source.rewindable();
+  // Relayed, the source's one mark is the part's.
+  const bool repeatable = source.rewindable() && !options.relay;
   if (repeatable) source.mark();
   try {
     return ObjectStore::put(key, source, options, call);

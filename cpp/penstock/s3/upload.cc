@@ -11,18 +11,20 @@ namespace {
 class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
  public:
   PartTransfer(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, UploadName upload, int number,
-               PayloadPtr body, std::optional<Digest> checksum, Deadline deadline)
+               PayloadPtr body, std::optional<Digest> checksum, std::shared_ptr<const PartTrailer> trailer,
+               Deadline deadline)
       : client_(std::move(client)),
         flight_(std::move(flight)),
         upload_(std::move(upload)),
         number_(number),
-        bytes_(body->size()),
+        bytes_(trailer ? trailer->bytes() : body->size()),
         body_(std::move(body)),
         checksum_(std::move(checksum)),
+        trailer_(std::move(trailer)),
         deadline_(deadline) {}
 
   void send() {
-    http::Headers headers;
+    http::Headers headers = trailer_ ? trailer_->headers() : http::Headers{};
     if (checksum_) {
       headers.add("x-amz-checksum-" + std::string{to_string(checksum_->algorithm())}, checksum_->base64());
     }
@@ -54,9 +56,8 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   void on_response(const http::Response& response) {
     const std::string etag{response.headers.get("etag")};
     if (etag.empty()) return end(corrupt("the answer has no ETag"));
-    const std::string ours = checksum_ ? checksum_->base64() : "";
-    const std::string theirs =
-        checksum_ ? full_checksum(response.headers, to_string(checksum_->algorithm())) : "";
+    const std::string ours = checksum_ ? checksum_->base64() : trailer_ ? trailer_->checksum() : "";
+    const std::string theirs = ours.empty() ? "" : full_checksum(response.headers, algorithm());
     if (!theirs.empty() && theirs != ours) {
       Error error = corrupt("the server has another checksum of it than we sent");
       error.facts().expected = ours;
@@ -66,6 +67,10 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
     count(response.attempts - 1);
     body_.reset();
     flight_->landed({number_, bytes_, etag, ours});
+  }
+
+  std::string_view algorithm() const {
+    return to_string(checksum_ ? checksum_->algorithm() : trailer_->algorithm());
   }
 
   // Once more, then it is an error.
@@ -102,6 +107,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   std::uint64_t bytes_;
   PayloadPtr body_;
   std::optional<Digest> checksum_;
+  std::shared_ptr<const PartTrailer> trailer_;
   Deadline deadline_;
   bool sent_again_ = false;
 };
@@ -179,7 +185,7 @@ MultipartUpload::~MultipartUpload() {
 void MultipartUpload::create() {
   const auto trace = std::make_shared<Trace>();
   http::Headers headers = options_.attributes;
-  checksum_ = client_->write_checksum();
+  if (options_.checksums) checksum_ = client_->write_checksum();
   if (checksum_) {
     headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
@@ -197,6 +203,7 @@ void MultipartUpload::create() {
   } catch (const Error& error) {
     if (checksum_ && refuses_checksums(error)) {
       client_->endpoint().refuse_checksums();
+      checksum_.reset();
       return create();
     }
     forget_lost_creates(trace->lost);
@@ -216,14 +223,15 @@ void MultipartUpload::forget_lost_creates(int lost) {
   });
 }
 
-void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
+void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum,
+                           std::shared_ptr<const PartTrailer> trailer) {
   flight_->wait_for_lane(options_.lanes, call_);
   flight_->throw_fault();
   if (!checksum_) checksum.reset();
   flight_->started();
   client_->http().count([](http::Statistics& statistics) { ++statistics.parts_in_flight; });
   std::make_shared<PartTransfer>(client_, flight_, upload_, next_number_++, std::move(part),
-                                 std::move(checksum), call_.deadline)
+                                 std::move(checksum), std::move(trailer), call_.deadline)
       ->send();
   // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.
   if (options_.lanes == 1) flight_->wait_for_lane(1, call_);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "penstock/s3/complete.h"
+#include "penstock/s3/trailer.h"
 
 namespace penstock::s3 {
 
@@ -62,6 +63,7 @@ struct UploadOptions {
   http::Headers attributes;  // of CreateMultipartUpload, without checksum
   int lanes = 4;
   bool reap = false;
+  bool checksums = true;  // false: what is sent before its checksum is known
 };
 
 class MultipartUpload {
@@ -72,8 +74,9 @@ class MultipartUpload {
   MultipartUpload(const MultipartUpload&) = delete;
   MultipartUpload& operator=(const MultipartUpload&) = delete;
 
-  // Waits for a lane, then hands the next part to the I/O thread. `checksum` unset sends it plain.
-  void send(PayloadPtr part, std::optional<Digest> checksum);
+  // Waits for a lane, then hands the next part to the I/O thread. `checksum` unset sends it plain, unless the
+  // body carries it itself, in a trailer.
+  void send(PayloadPtr part, std::optional<Digest> checksum, std::shared_ptr<const PartTrailer> trailer = {});
 
   // Waits for the parts, then publishes and settles. After a stop or deadline past that point: in_doubt,
   // while settling goes on as a chore.
@@ -82,7 +85,8 @@ class MultipartUpload {
   // Stops the parts and forgets the upload in the background.
   void abort() noexcept;
 
-  const std::string& id() const { return upload_.upload_id; }  // "": nothing created yet
+  const std::string& id() const { return upload_.upload_id; }             // "": nothing created yet
+  const std::optional<Algorithm>& checksum() const { return checksum_; }  // of each part, as declared
   int parts() const { return next_number_ - 1; }
 
  private:

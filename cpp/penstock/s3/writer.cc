@@ -7,6 +7,7 @@
 #include "penstock/base/uuid.h"
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/put_object.h"
+#include "penstock/s3/relay.h"
 
 namespace penstock::s3 {
 namespace {
@@ -68,6 +69,7 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
       row_(client_->capabilities(call_)),
       plan_(plan_for(*client_, row_, options_)),
       lanes_(lanes_for(*client_, options_)),
+      spool_dir_(options_.spool_dir ? options_.spool_dir : client_->config().spool_dir),
       checksum_(client_->write_checksum()),
       begun_(client_->http().clock().now()) {
   identity_.key = key_;
@@ -133,6 +135,10 @@ void ObjectWriter::write(Bytes bytes) {
 
 std::uint64_t ObjectWriter::write_from(Source& source) {
   const std::uint64_t before = total_;
+  if (relays(source)) {
+    guarded([&] { relay(source); });
+    return total_ - before;
+  }
   while (part_takes_no_more() ? take_page(source) : fill_page(source)) {
   }
   return total_ - before;
@@ -190,9 +196,21 @@ void ObjectWriter::add_page(Page page) {
 Page ObjectWriter::fresh_page() {
   if (upload_ && part_ && part_is_full()) seal();
   for (;;) {
+    if (may_spill() && part_->spills()) return spilled_page();
     if (auto page = next_page()) return *std::move(page);
+    if (may_spill()) return spilled_page();
     seal_early();
   }
+}
+
+bool ObjectWriter::may_spill() const {
+  return spool_dir_ && part_ && !part_is_full();
+}
+
+Page ObjectWriter::spilled_page() {
+  Page page = part_->spill(*spool_dir_);
+  flight_->release(kPageBytes);
+  return page;
 }
 
 bool ObjectWriter::part_is_full() const {
@@ -233,35 +251,48 @@ void ObjectWriter::seal() {
   send_part(std::exchange(part_, nullptr));
 }
 
-// The Budget has no room for the rest of a part above 8 MiB: what is there goes out as it is.
+// The Budget has no room for the rest of a part above 8 MiB, and no file is allowed: what is there goes out
+// as it is.
 void ObjectWriter::seal_early() {
-  const bool may_be_short = !plan_.equal_parts() && part_->size() >= plan_.min_part_bytes();
-  if (may_be_short || part_is_full()) return seal();
+  if (part_is_full()) return seal();
+  if (!plan_.equal_parts() && part_->size() >= plan_.min_part_bytes()) {
+    growth_stopped_ = true;
+    return seal();
+  }
   throw Error{Kind::busy,
               "no room in the Budget of " + format_bytes(client_->http().budget()->statistics().limit) +
                   " for a part of " + format_bytes(plan_.size_of(part_number_)) +
-                  "; give it more, or run fewer transfers at once",
+                  "; give it more or a spool_dir, or run fewer transfers at once",
               {.side = Side::sink, .doing = "upload part " + std::to_string(part_number_), .code = "budget"}};
 }
 
 void ObjectWriter::send_part(PayloadPtr part) {
-  if (part_number_ > plan_.max_parts()) {
-    throw Error{Kind::refused,
-                "the object needs more than " + std::to_string(plan_.max_parts()) +
-                    " parts; give length= or a larger part_bytes=, and a Budget with room for such parts",
-                {.side = Side::sink, .code = std::string{code::kTooLarge}}};
-  }
+  if (part_number_ > plan_.max_parts()) refuse_another_part();
   const std::uint64_t bytes = part->size();
   std::optional<Digest> checksum = close_checksum(bytes);
-  if (!upload_) {
-    refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
-    if (options_.before_upload) options_.before_upload();
-    upload_ = std::make_unique<MultipartUpload>(
-        client_, flight_, identity_,
-        UploadOptions{options_.mode, attributes_, lanes_, client_->config().reap}, call_);
-  }
+  open_upload();
   upload_->send(std::move(part), std::move(checksum));
   ++part_number_;
+}
+
+void ObjectWriter::refuse_another_part() const {
+  const std::string budget = format_bytes(client_->http().budget()->statistics().limit);
+  throw Error{Kind::refused,
+              "the object needs more than " + std::to_string(plan_.max_parts()) +
+                  " parts, the provider's limit; " +
+                  (growth_stopped_ ? "they grew no further than the Budget of " + budget +
+                                         " has room: give it more, a spool_dir, or length="
+                                   : "give length= or a larger part_bytes="),
+              {.side = Side::sink, .code = std::string{code::kTooLarge}}};
+}
+
+void ObjectWriter::open_upload() {
+  if (upload_) return;
+  refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
+  if (options_.before_upload) options_.before_upload();
+  UploadOptions options{options_.mode, attributes_, lanes_, client_->config().reap};
+  options.checksums = mode_ != kRelayMode || row_.trailers;
+  upload_ = std::make_unique<MultipartUpload>(client_, flight_, identity_, std::move(options), call_);
 }
 
 // The checksum of the part now sealed, which is also combined into the whole object's.
@@ -364,8 +395,10 @@ Receipt ObjectWriter::receipt_of(const Published& published) const {
   }
   receipt.seconds = std::chrono::duration<double>(client_->http().clock().now() - begun_).count();
   receipt.attempts = published.attempts;
-  receipt.mode = upload_ ? "multipart" : "put";
-  receipt.mode_reason = upload_ ? "larger than one part" : "fits one part";
+  receipt.mode = !mode_.empty() ? mode_ : upload_ ? "multipart" : "put";
+  receipt.mode_reason = !mode_reason_.empty() ? mode_reason_
+                        : upload_             ? "larger than one part"
+                                              : "fits one part";
   return receipt;
 }
 

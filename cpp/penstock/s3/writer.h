@@ -1,8 +1,10 @@
 // The Sink over one object: PutObject for what fits one part, a multipart upload for the rest.
 //
-// Memory:   the part being filled and the parts in flight, in pages of the Budget. 8 MiB are always granted,
+// Memory:   relayed (relay.h): no part at all. Else
+//           the part being filled and the parts in flight, in pages of the Budget. 8 MiB are always granted,
 //           page by page; beyond that a page is taken only if there is room now, else the writer waits for
-//           its own parts. So no number of writers can deadlock.
+//           its own parts, and then the rest of the part goes to a file. So no number of writers can
+//           deadlock.
 #pragma once
 
 #include <memory>
@@ -51,10 +53,21 @@ class ObjectWriter final : public Sink {
   void took(Bytes bytes);  // `bytes` of room() are filled
   void account(Bytes bytes);
   void seal();
+  bool may_spill() const;
+  Page spilled_page();
   void seal_early();
+  [[noreturn]] void refuse_another_part() const;
   void send_part(PayloadPtr part);
+  void open_upload();
   std::optional<Digest> close_checksum(std::uint64_t part_bytes);
   void put_slices(Bytes bytes);
+
+  // relay.cc
+  class Accounted;
+  bool relays(const Source& source);
+  void relay(Source& source);
+  void relay_part(Source& source);
+  bool relay_try(Source& source, http::UploadStream& body, std::uint64_t bytes, PartTrailer* trailer);
 
   void verify() const;
   Receipt publish();
@@ -68,6 +81,8 @@ class ObjectWriter final : public Sink {
   Capabilities row_;
   PartPlan plan_;
   int lanes_;
+  std::optional<std::string> spool_dir_;
+  bool growth_stopped_ = false;  // a part was sent before it was full
   Identity identity_;
   http::Headers attributes_;
   std::shared_ptr<Flight> flight_ = std::make_shared<Flight>();
@@ -79,6 +94,7 @@ class ObjectWriter final : public Sink {
   std::optional<Digest> sealed_checksum_;  // of the parts before it
   std::vector<Hasher> expected_;           // for the digests the caller expects
   std::uint64_t total_ = 0;
+  std::string mode_, mode_reason_;  // "": by what was sent
   int part_number_ = 1;
   State state_ = State::open;
   SteadyTime begun_;

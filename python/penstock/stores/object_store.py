@@ -139,7 +139,8 @@ class ObjectStore:
                 ({algorithm: digest}, compared before anything is visible), ``content_type``,
                 ``content_encoding``, ``content_disposition``, ``cache_control``, ``metadata``, ``tags``,
                 ``storage_class``, ``sse``, ``kms_key_id``, ``part_bytes``, ``max_parts_in_flight``,
-                ``token``.
+                ``token``, ``spool_dir``, ``relay`` (S3: no part is held where ``data`` has a length and can be
+                read again; the receipt's ``mode_reason`` says why not).
         Returns:
             Receipt: ``bytes``, ``etag``, ``location``, ...
         Raises:
@@ -147,8 +148,8 @@ class ObjectStore:
             Corrupt: Length or digest differ; nothing is visible.
             InDoubt: The publishing answer was lost and could not be settled.
         Memory:
-            Parts in flight x part size (4 x 8 MiB) on S3, taken from the Budget; a borrowed buffer is not
-            copied.
+            Parts in flight x part size (4 x 8 MiB) on S3, taken from the Budget, or 320 KiB with ``relay``; a
+            borrowed buffer is not copied.
 
         >>> penstock.MemoryStore().put("k", [b"a", b"b"], content_type="text/plain").bytes
         2

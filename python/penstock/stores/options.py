@@ -22,6 +22,8 @@ WRITE_OPTIONS = frozenset(
         "metadata",
         "mode",
         "part_bytes",
+        "relay",
+        "spool_dir",
         "sse",
         "storage_class",
         "tags",

@@ -43,6 +43,8 @@ class S3Store(ObjectStore):
         checksum: auto, none, or an algorithm.
         part_bytes: Of a multipart upload; doubles every 1,000 parts where the length is unknown.
         max_parts_in_flight: Part size x this is what an upload holds.
+        spool_dir: Where the rest of a part over 8 MiB goes that the Budget has no room for, as a file without a
+            name; ``""`` is $TMPDIR, None keeps parts as small as the Budget.
         token: Write the token that settles a lost answer.
         reap: Abort uploads that a lost answer to Create may have left.
         client: A penstock.Client; else the process's.
@@ -72,6 +74,7 @@ class S3Store(ObjectStore):
         checksum: str = "auto",
         part_bytes: Size = "8MiB",
         max_parts_in_flight: int = 4,
+        spool_dir: str | None = "",
         token: bool = True,
         reap: bool = False,
         client: ClientLike | None = None,

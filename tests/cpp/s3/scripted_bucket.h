@@ -63,10 +63,16 @@ class ScriptedBucket {
   };
 
   ScriptedBucket() {
-    server_.otherwise(script().read_body().run([this](Exchange& exchange) { answer(exchange); }));
+    server_.otherwise(script()
+                          .run([this](Exchange& exchange) {
+                            if (early) early(exchange);
+                          })
+                          .read_body()
+                          .run([this](Exchange& exchange) { answer(exchange); }));
   }
 
   std::function<std::optional<Reply>(const Asked&)> instead;
+  std::function<void(Exchange&)> early;  // before the body is read; not one at a time
   std::function<std::optional<Reply>(const Asked&, const Reply&)> afterwards;
 
   s3::Config config(std::shared_ptr<http::Client> client, const std::string& provider = "minio") const {

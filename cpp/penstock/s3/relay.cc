@@ -1,0 +1,146 @@
+#include "penstock/s3/relay.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "penstock/aws/payload_hash.h"
+#include "penstock/http/upload_stream.h"
+#include "penstock/http/url.h"
+#include "penstock/s3/writer.h"
+
+namespace penstock::s3 {
+namespace {
+
+// Nobody on the way may change what no signature covers.
+std::string obstacle_to_sending_unsigned(const Client& client) {
+  const std::string& choice = client.config().sign_payload;
+  if (choice == "always") return "sign_payload hashes each part before it is sent";
+  const http::Url url = http::Url::parse(client.address().bucket_url());
+  const bool guarded = choice == "never" || url.scheme == "https" || aws::is_loopback(url);
+  return guarded ? "" : "plain http needs the hash of each part before it is sent";
+}
+
+// The first bytes of a body that its maker reads from a source; 0 at the source's end.
+std::size_t read_into(http::UploadStream& body, Source& source, std::uint64_t most) try {
+  const MutableBytes room = body.room();
+  return source.read(room.first(std::min<std::uint64_t>(room.size(), most)));
+} catch (Error& error) {
+  if (error.facts().side == Side::none) error.facts().side = Side::source;
+  throw;
+}
+
+Error too_short(std::uint64_t expected, std::uint64_t actual) {
+  return {Kind::corrupt,
+          "the source ended after " + std::to_string(actual) + " of " + std::to_string(expected) +
+              " bytes, nothing was published",
+          {.side = Side::source,
+           .doing = "relay",
+           .expected = std::to_string(expected),
+           .actual = std::to_string(actual)}};
+}
+
+// What was said to be there was not sent yet.
+Error acknowledged_early(int part) {
+  const std::string name = "part " + std::to_string(part);
+  return {Kind::corrupt,
+          name + " was acknowledged before it was sent, nothing was published",
+          {.side = Side::sink, .doing = "upload " + name}};
+}
+
+}  // namespace
+
+std::string relay_obstacle(const Client& client, const store::WriteOptions& options, const Source& source) {
+  if (!options.length) return "the source has no length";
+  if (!options.relay_obstacle.empty()) return options.relay_obstacle;
+  if (!source.rewindable()) return "the source cannot be read again";
+  if (*options.length <= kLeastRelayBytes) return "fits one small request";
+  return obstacle_to_sending_unsigned(client);
+}
+
+// What passes is counted and hashed by the writer, whose states go back with the source.
+class ObjectWriter::Accounted : public Source {
+ public:
+  Accounted(Source& source, ObjectWriter& writer) : source_(source), writer_(writer) {}
+  std::size_t read(MutableBytes buffer) override {
+    const std::size_t got = source_.read(buffer);
+    writer_.account(buffer.first(got));
+    return got;
+  }
+  bool rewindable() const override { return true; }
+  void mark() override {
+    source_.mark();
+    total_ = writer_.total_;
+    checksum_ = writer_.part_checksum_;
+    expected_ = writer_.expected_;
+  }
+  void rewind() override {
+    source_.rewind();
+    writer_.total_ = total_;
+    writer_.part_checksum_ = checksum_;
+    writer_.expected_ = expected_;
+  }
+
+ private:
+  Source& source_;
+  ObjectWriter& writer_;
+  std::uint64_t total_ = 0;
+  std::optional<Hasher> checksum_;
+  std::vector<Hasher> expected_;
+};
+
+bool ObjectWriter::relays(const Source& source) {
+  const bool fresh = state_ == State::open && total_ == 0 && !upload_;
+  if (!options_.relay || !fresh) return false;
+  mode_reason_ = relay_obstacle(*client_, options_, source);
+  if (!mode_reason_.empty()) return false;
+  mode_ = kRelayMode;
+  mode_reason_ = "the source can be read again";
+  return true;
+}
+
+void ObjectWriter::relay(Source& source) {
+  plan_ = PartPlan{row_, options_.part_bytes.value_or(kRelayPartBytes), options_.length, {}};
+  lanes_ = 2;  // one is used: to hand a part over is not to wait for its answer
+  Accounted accounted{source, *this};
+  while (total_ < *options_.length) relay_part(accounted);
+  // A source may still compare at its end, and one that goes on is another than was announced.
+  std::byte beyond;
+  accounted.read({&beyond, 1});
+}
+
+void ObjectWriter::relay_part(Source& source) {
+  const std::uint64_t bytes = std::min(plan_.size_of(part_number_), *options_.length - total_);
+  source.mark();
+  open_upload();
+  const auto trailer =
+      upload_->checksum() ? std::make_shared<PartTrailer>(*upload_->checksum(), bytes) : nullptr;
+  const auto body = client_->http().upload_stream(trailer ? trailer->framed_bytes() : bytes, call_);
+  upload_->send(body, std::nullopt, trailer);
+  flight_->when_idle([body] { body->close(); });
+  bool whole = false;
+  for (bool again = false; body->wait_for_try(); again = true) {
+    if (again) source.rewind();
+    whole = relay_try(source, *body, bytes, trailer.get());
+  }
+  flight_->throw_fault();
+  if (!whole) throw acknowledged_early(part_number_);
+  close_checksum(bytes);
+  ++part_number_;
+}
+
+// Until the part is whole, or, false, its try is over.
+bool ObjectWriter::relay_try(Source& source, http::UploadStream& body, std::uint64_t bytes,
+                             PartTrailer* trailer) {
+  for (std::uint64_t at = 0; at < bytes;) {
+    const std::size_t got = read_into(body, source, trailer ? trailer->left_in_chunk(at) : bytes - at);
+    if (got == 0) throw too_short(*options_.length, total_);
+    if (trailer && !body.write(as_bytes(trailer->before(at)))) return false;
+    if (!body.write(body.room().first(got))) return false;
+    at += got;
+    if (trailer && !body.write(as_bytes(trailer->after(at)))) return false;
+  }
+  return !trailer || body.write(as_bytes(trailer->end(part_checksum_->digest())));
+}
+
+}  // namespace penstock::s3
