@@ -63,8 +63,10 @@ std::string presign(const aws::Credentials& credentials, const std::string& meth
 void bind_aws(py::module_& core) {
   py::class_<aws::Credentials>(core, "Credentials", plain_type())
       .def(py::init([](std::string id, std::string secret, std::string token, std::optional<double> expires) {
-             aws::Credentials made{std::move(id), std::move(secret), std::move(token), std::nullopt, false,
-                                   "given"};
+             aws::Credentials made{.access_key_id = std::move(id),
+                                   .secret_access_key = std::move(secret),
+                                   .session_token = std::move(token),
+                                   .source = "given"};
              if (expires)
                made.expires = WallTime{
                    std::chrono::duration_cast<WallTime::duration>(std::chrono::duration<double>(*expires))};

@@ -22,10 +22,17 @@ aws::Credentials from_python(const py::object& given) {
 aws::ChainInputs chain_inputs(const py::dict& options) {
   auto inputs = aws::ChainInputs::from_process();
   inputs.profile = text(options, "profile");
+  if (options.contains("mfa") && !options["mfa"].is_none())
+    inputs.mfa = [callable = Kept{options["mfa"]}](const std::string& serial) {  // called on a worker
+      py::gil_scoped_acquire gil;
+      return raising_ours([&] { return (*callable)(serial).cast<std::string>(); });
+    };
   inputs.anonymous = options.contains("anonymous") && options["anonymous"].cast<bool>();
   if (const auto id = text(options, "access_key_id"); !id.empty())
-    inputs.given = aws::Credentials{
-        id, text(options, "secret_access_key"), text(options, "session_token"), std::nullopt, false, "given"};
+    inputs.given = aws::Credentials{.access_key_id = id,
+                                    .secret_access_key = text(options, "secret_access_key"),
+                                    .session_token = text(options, "session_token"),
+                                    .source = "given"};
   if (options.contains("credentials") && !options["credentials"].is_none()) {
     py::object given = options["credentials"];
     if (!PyCallable_Check(given.ptr())) {

@@ -11,6 +11,7 @@ from penstock.streams import call
 from penstock.units import span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from typing_extensions import Buffer
@@ -69,7 +70,7 @@ def sign(
         body: What is sent; hashed.
         service: The name in the credential scope.
         region: The region in it.
-        credentials: Else the chain's: environment, files, processes.
+        credentials: Else the chain's: environment, roles, single sign-on, files, processes, container, instance.
         now: Aware datetime or seconds since 1970; else the clock.
         payload: auto (the body's hash), unsigned, or 64 hex digits.
         normalize: The path; None: by service.
@@ -141,9 +142,18 @@ def presign(
     )
 
 
-def find_credentials(profile: str | None = None) -> tuple[str, str]:
-    """Where the chain finds credentials and the masked key: ``("environment", "AKIA***")``."""
-    found = _core.find_credentials({"profile": profile}, call("30s"))
+def find_credentials(
+    profile: str | None = None, *, mfa: Callable[[str], str] | None = None
+) -> tuple[str, str]:
+    """Where the chain finds credentials and the masked key: ``("environment", "AKIA***")``.
+
+    Args:
+        profile: Of ~/.aws; else AWS_PROFILE, ``default``.
+        mfa: For a role that asks for a device: is given its serial, returns the six digits.
+    Raises:
+        Denied: There are none, or what is configured gives none.
+    """
+    found = _core.find_credentials({"profile": profile, "mfa": mfa}, call("30s"))
     return found.source, _core.mask(found.access_key_id)
 
 

@@ -35,6 +35,16 @@ def redacted(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def printable(text: str) -> str:
+    """Without what a terminal would obey.
+
+    >>> from penstock.display import printable
+    >>> printable("a\\x1b[2J")
+    'a\\\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def size(count: int) -> str:
     """``1.5 GiB``."""
     return _core.format_bytes(count)

@@ -156,6 +156,8 @@ class Queue:
         credentials: A Credentials, or a callable that returns one.
         anonymous: Send requests unsigned.
         profile: Of ~/.aws.
+        mfa: For a role that asks for a device: called with its serial at each load of keys, on another thread,
+            and returns the six digits.
         client: A penstock.Client; else the process's.
     Raises:
         Refused: Not a queue's URL.
@@ -178,6 +180,7 @@ class Queue:
         credentials: Credentials | Callable[[], Credentials] | None = None,
         anonymous: bool = False,
         profile: str | None = None,
+        mfa: Callable[[str], str] | None = None,
         client: ClientLike | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name != "self"}

@@ -6,6 +6,7 @@
 
 #include "penstock/base/json.h"
 #include "penstock/bundles/documents.h"
+#include "penstock/bundles/owner.h"
 #include "penstock/bundles/uploads.h"
 
 #include "claim.h"
@@ -30,7 +31,7 @@ void check_notes(std::string_view text) {
   const auto note = bundles::parse_upload_note(text);
   claim(!note || (!note->bid.empty() && !note->root.empty() && !note->content.empty()),
         "a note says which bundle's uploads it means");
-  bundles::claim_is_given_up(text, kNow, std::chrono::hours{24});
+  bundles::is_given_up(text, text, kNow, std::chrono::hours{24});
   if (const auto time = bundles::parse_timestamp(text))
     claim(bundles::parse_timestamp(bundles::timestamp(*time)) == time, "a time is read back");
 }

@@ -282,10 +282,13 @@ def test_constants_are_those_of_http() -> None:
 
 
 @pytest.mark.parametrize("module", LOGGING)
-def test_a_module_has_a_logger_of_events_and_fields(module: str) -> None:
+def test_a_module_has_a_logger_of_events_and_fields(module: str, caplog: pytest.LogCaptureFixture) -> None:
     logger = found(module, "logger")
-    for level in ("debug", "info", "warning", "exception"):
-        getattr(logger, level)("EVENT", name="value")
+    levels = ("debug", "info", "warning", "exception")
+    with caplog.at_level("DEBUG"):
+        for level in levels:
+            getattr(logger, level)("EVENT", name="value")
+    assert [record.getMessage() for record in caplog.records] == ["EVENT name='value'"] * len(levels)
 
 
 def test_importing_it_needs_none_of_the_libraries_it_stands_in_for() -> None:
@@ -298,4 +301,5 @@ def test_importing_it_needs_none_of_the_libraries_it_stands_in_for() -> None:
         "import penstock.bundles.storage, penstock.bundles.types, penstock.bundles.utils.retry\n"
         "penstock.bundles.notifications.SqsPublisher('https://sqs.eu-west-2.amazonaws.com/1/q')\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr

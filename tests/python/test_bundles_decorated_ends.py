@@ -7,12 +7,12 @@ from typing import Any
 
 import penstock
 import pytest
+from archives import zipped
 from bundle_places import Folder, chunks, recipe, ref
 from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import UnzipResourceDecorator
 from penstock.bundles.storage._streams import Group
 from test_bundles_completion import SOON, turns
-from test_bundles_unzip import zipped
 
 
 @pytest.fixture

@@ -39,8 +39,8 @@ def filled(bundle: Any) -> Any:
 def as_on_the_page(text: str) -> str:
     """What differs each time, as the page has it."""
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", AT, text)
-    text = re.sub(r'(?<="owner":")[^"]+/pid:\[\d+\]/\d+/\d+', OWNER, text)
-    return re.sub(r'(?<="token":")[0-9a-f]{32}(?=")', "{32 hex digits}", text)
+    text = re.sub(r'(?<="token":")[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=")', "{random UUID}", text)
+    return re.sub(r'(?<="owner":")[^"]+/pid:\[\d+\]/\d+/\d+', OWNER, text)
 
 
 def unbroken(example: str) -> str:
@@ -84,7 +84,9 @@ def test_the_bucket(store: penstock.MemoryStore) -> None:
     assert [found.key for found in store.list()] == keys
     assert text_of(store, keys[0]) == MANIFEST
     assert as_on_the_page(text_of(store, keys[1])) == MARKER.removesuffix("\n")
-    assert re.fullmatch("[0-9a-f]{32}", store.head(keys[1]).metadata["penstock-bundle"])
+    assert re.fullmatch(
+        "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", store.head(keys[1]).metadata["penstock-bundle"]
+    )
     assert store.head(resources[0]).metadata == {
         "url": "https://api.example.com/v1/siren?page=1",
         "status_code": "200",

@@ -361,7 +361,7 @@ class TestClient:
     ) -> None:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        SqsPublisher(QUEUE, endpoint_url="http://localhost:4566")
+        assert SqsPublisher(QUEUE, endpoint_url="http://localhost:4566").queue_url == QUEUE
 
     def test_a_file_will_do_for_its_profile(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "config").write_text("[profile storage]\nrole_arn = arn\n")
@@ -372,7 +372,7 @@ class TestClient:
         SqsPublisher(QUEUE, endpoint_url="http://localhost:4566")
 
     def test_without_an_endpoint_nobody_looks(self) -> None:
-        SqsPublisher(QUEUE, "eu-west-2")
+        assert SqsPublisher(QUEUE, "eu-west-2").queue_url == QUEUE
 
     def test_another_kind_of_client_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OC_STORAGE_CLIENT", "aiobotocore")

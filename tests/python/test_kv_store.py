@@ -12,26 +12,19 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import penstock
 import pytest
-from penstock.bundles import kv_store
-from penstock.bundles.exceptions import ConfigurationError, UnknownStoreTypeError
 from penstock.bundles.kv_store import (
     BaseKeyValueStore,
     InMemoryKeyValueStore,
     KeyValueStore,
     RedisKeyValueStore,
     SqliteKeyValueStore,
-    create_kv_store,
-    create_store,
-    factory,
-    get_store_context,
 )
 from penstock.testing import ManualClock
 
@@ -424,241 +417,6 @@ def test_sqlite_says_what_is_wrong_with_its_file(tmp_path: Path) -> None:
         run(SqliteKeyValueStore(tmp_path / "none/kv.db").get("k"))
     with pytest.raises(penstock.Refused, match="memory"):
         SqliteKeyValueStore(":memory:")
-
-
-# --- Redis ---
-
-
-def test_redis_is_not_touched_before_it_is_used(redis_options: dict[str, Any]) -> None:
-    store = RedisKeyValueStore(**redis_options)
-    assert store._redis is None
-    run(store.exists("k"))
-    assert store._redis is not None
-    run(store.close())
-    assert store._redis is None
-
-
-def test_keys_by_pattern_are_sorted_and_without_prefix(redis_options: dict[str, Any]) -> None:
-    async def claim() -> None:
-        async with RedisKeyValueStore(**redis_options, key_prefix="app") as store:
-            for key in ("b", "a", "c:1"):
-                await store.put(key, 1)
-            assert await store.get_keys_by_pattern("*") == ["a", "b", "c:1"]
-            assert await store.get_keys_by_pattern("c:*") == ["c:1"]
-
-    run(claim())
-
-
-def test_a_range_of_redis_is_sorted_before_its_limit(redis_options: dict[str, Any]) -> None:
-    async def claim() -> None:
-        async with RedisKeyValueStore(**redis_options) as store:
-            await asyncio.gather(*(store.put(f"k{n:04}", n) for n in reversed(range(300))))
-            assert await store.range_get("k", limit=3) == [("k0000", 0), ("k0001", 1), ("k0002", 2)]
-            assert await store.range_get("k0100", "k0200", limit=2) == [("k0100", 100), ("k0101", 101)]
-
-    run(claim())
-
-
-def test_flush_db_empties_the_database_and_no_other(redis_options: dict[str, Any]) -> None:
-    async def claim() -> None:
-        other = RedisKeyValueStore(**{**redis_options, "db": 2})
-        await other.put("k", "other")
-        store = RedisKeyValueStore(**redis_options, key_prefix="p")
-        await store.put("k", 1)
-        await store.put("k", 1, prefix="q")
-        await store.flush_db()
-        assert (await store.get_stats())["keys"] == 0
-        assert await other.get("k") == "other"
-        await other.flush_db()
-
-    run(claim())
-
-
-def test_no_redis_is_a_connection_error() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and nobody listens
-        store = RedisKeyValueStore("127.0.0.1", taken.getsockname()[1], password=SECRET)
-        for act in (
-            lambda: store.put("k", 1),
-            lambda: store.get("k"),
-            lambda: store.get_keys_by_pattern("*"),
-        ):
-            with pytest.raises(ConnectionError, match=r"^Redis failed: .*Connection refused") as caught:
-                run(act())
-            assert isinstance(caught.value, penstock.Lost)
-            assert SECRET not in f"{caught.value!r} {caught.value} {caught.value.facts}"
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port where connections are taken and nothing is said."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-def test_a_silent_redis_is_lost_after_the_timeout(silent: int) -> None:
-    with pytest.raises(ConnectionError, match=r"^Redis failed: ") as caught:
-        run(RedisKeyValueStore("127.0.0.1", silent, timeout=0.1).get("k"))
-    assert caught.value.code == "stalled"
-
-
-def test_a_cancelled_task_lets_go_of_a_silent_redis(silent: int) -> None:
-    async def claim() -> None:
-        began = time.monotonic()
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(RedisKeyValueStore("127.0.0.1", silent).get("k"), timeout=0.1)
-        assert time.monotonic() - began < 5
-
-    run(claim())
-
-
-def test_a_password_that_is_not_accepted_is_denied_and_not_told(redis_options: dict[str, Any]) -> None:
-    store = RedisKeyValueStore(**redis_options, password=SECRET)
-    with pytest.raises(PermissionError, match=r"^Redis failed: ") as caught:
-        run(store.get("k"))
-    assert SECRET not in f"{caught.value!r} {caught.value} {caught.value.facts} {store!r}"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"port": 0}, {"port": 70000}, {"db": -1}, {"max_connections": 0}, {"timeout": 0}, {"host": ""}],
-    ids=str,
-)
-def test_a_redis_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(penstock.Refused):
-        RedisKeyValueStore(**wrong)
-
-
-# --- The factory ---
-
-
-def test_create_store_knows_three(tmp_path: Path) -> None:
-    assert isinstance(create_store(), RedisKeyValueStore)
-    assert isinstance(create_store("redis", db=3), RedisKeyValueStore)
-    assert isinstance(create_store("memory"), InMemoryKeyValueStore)
-    assert isinstance(create_store("sqlite", path=tmp_path / "kv.db"), SqliteKeyValueStore)
-    assert create_store("memory").default_ttl is None
-    with pytest.raises(ValueError, match=r"^Unknown store: etcd$"):
-        create_store("etcd")
-
-
-def test_a_store_context_closes_what_it_made(redis_options: dict[str, Any]) -> None:
-    async def claim() -> None:
-        async with get_store_context("redis", **redis_options) as store:
-            await store.put("k", 1)
-            assert store._redis is not None
-        assert store._redis is None
-        with pytest.raises(ValueError, match=r"^Unknown store: etcd$"):
-            async with get_store_context("etcd"):
-                pass
-
-    run(claim())
-
-
-def test_without_a_word_it_is_the_redis_of_this_machine() -> None:
-    store = create_kv_store()
-    assert isinstance(store, RedisKeyValueStore)
-    assert (store.host, store.port, store.db, store.password) == ("localhost", 6379, 0, None)
-    assert (store.serializer, store.default_ttl, store.key_prefix) == ("json", None, "data_fetcher:")
-
-
-def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    said = {
-        "SERIALIZER": "pickle",
-        "DEFAULT_TTL": "90",
-        "REDIS_HOST": "h",
-        "REDIS_PORT": "1234",
-        "REDIS_DB": "5",
-        "REDIS_PASSWORD": SECRET,
-        "REDIS_KEY_PREFIX": "mine",
-    }
-    for name, value in said.items():
-        monkeypatch.setenv(f"OC_KV_STORE_{name}", value)
-    monkeypatch.setenv("OC_CONFIG_ID", "fr")
-    store: Any = create_kv_store()
-    assert (store.host, store.port, store.db, store.password) == ("h", 1234, 5, SECRET)
-    assert (store.serializer, store.default_ttl, store.key_prefix) == ("pickle", 90, "mine:fr")
-
-    store = create_kv_store("redis", "uk", "json", 7, "other", 1, 2, "p", "own:")
-    assert (store.host, store.port, store.db, store.password) == ("other", 1, 2, "p")
-    assert (store.serializer, store.default_ttl, store.key_prefix) == ("json", 7, "own:uk")
-
-    monkeypatch.setenv("OC_KV_STORE_TYPE", "sqlite")
-    monkeypatch.setenv("OC_KV_STORE_SQLITE_PATH", str(tmp_path / "kv.db"))
-    store = create_kv_store()
-    assert isinstance(store, SqliteKeyValueStore)
-    assert (store.path, store.key_prefix) == (str(tmp_path / "kv.db"), "fr")
-
-
-def test_an_hour_is_implied_in_memory_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert create_kv_store("memory").default_ttl == 3600
-    assert create_kv_store("redis").default_ttl is None
-    assert create_kv_store("sqlite", sqlite_path=tmp_path / "kv.db").default_ttl is None
-    assert create_kv_store("memory", default_ttl=5).default_ttl == 5
-    monkeypatch.setenv("OC_KV_STORE_DEFAULT_TTL", "90")
-    assert create_kv_store("memory").default_ttl == 90
-    assert create_kv_store("redis").default_ttl == 90
-
-
-def test_an_unknown_type_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"^Unknown store type: etcd$") as caught:
-        create_kv_store("etcd")
-    assert isinstance(caught.value, UnknownStoreTypeError)
-    assert isinstance(caught.value, penstock.Refused)
-    monkeypatch.setenv("OC_KV_STORE_TYPE", "consul")
-    with pytest.raises(factory.UnknownStoreTypeError, match=r"^Unknown store type: consul$"):
-        create_kv_store()
-    assert kv_store.UnknownStoreTypeError is UnknownStoreTypeError
-
-
-def test_sqlite_needs_a_path() -> None:
-    with pytest.raises(ConfigurationError, match="OC_KV_STORE_SQLITE_PATH"):
-        create_kv_store("sqlite")
-
-
-def test_a_number_of_the_environment_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert factory._get_env_int("OC_NUMBER", 7) == 7
-    monkeypatch.setenv("OC_NUMBER", " 12 ")
-    assert factory._get_env_int("OC_NUMBER", 7) == 12
-    monkeypatch.setenv("OC_NUMBER", "")
-    assert factory._get_env_int("OC_NUMBER", 7) == 7
-    monkeypatch.setenv("OC_NUMBER", "many")
-    with pytest.raises(ValueError, match="OC_NUMBER is a whole number, not 'many'"):
-        factory._get_env_int("OC_NUMBER", 7)
-
-
-# --- Names of others ---
-
-
-def test_state_management_is_the_installed_packages_own(tmp_path: Path) -> None:
-    package = tmp_path / "data_fetcher_core"
-    (package / "kv_store").mkdir(parents=True)
-    (package / "__init__.py").write_text("raise SystemExit('never imported')")
-    (package / "kv_store/__init__.py").write_text("")
-    (package / "kv_store/manager.py").write_text(
-        "from data_fetcher_core.kv_store import KeyValueStore\n"
-        "class StateManagementManager: store = KeyValueStore\n"
-        "def create_state_tracker(): return 'theirs'\n"
-    )
-    code = """
-        import penstock.bundles
-        from penstock.bundles import kv_store
-        assert not hasattr(kv_store, "StateManagementManager")
-        penstock.bundles.alias("data_fetcher_core")
-        from data_fetcher_core.kv_store import StateManagementManager, create_state_tracker
-        assert StateManagementManager.store is kv_store.KeyValueStore
-        assert kv_store.create_state_tracker is create_state_tracker
-        assert not hasattr(kv_store, "StateTracker")
-    """
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_the_values_are_what_json_says() -> None:

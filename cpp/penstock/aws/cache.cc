@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -67,7 +68,8 @@ class RefreshingCache : public CredentialCache, public std::enable_shared_from_t
  private:
   State state() const;
   bool may_try() const { return parts_.clock->now() >= next_try_; }
-  bool valid() const { return keys_ && (!keys_->expires || parts_.clock->wall() < *keys_->expires); }
+  bool ended() const { return keys_ && keys_->expires && *keys_->expires <= parts_.clock->wall(); }
+  bool valid() const { return keys_ && (!ended() || keys_->outlive_expiry); }
   Loaded best() const;
   void forget_parents_load();
   void start_load();
@@ -91,6 +93,7 @@ class RefreshingCache : public CredentialCache, public std::enable_shared_from_t
   std::optional<Error> last_failure_;
   int failures_ = 0;
   SteadyTime next_try_ = SteadyTime::min();
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 State RefreshingCache::state() const {
@@ -169,7 +172,7 @@ void RefreshingCache::start_load() {
 Loaded RefreshingCache::run_load(const CacheParts& parts, const Call& call) {
   try {
     auto keys = parts.load(call);
-    if (!keys.expires || *keys.expires > parts.clock->wall()) return keys;
+    if (!keys.expires || *keys.expires > parts.clock->wall() || keys.outlive_expiry) return keys;
     return Error{Kind::denied,
                  fmt::format("credentials from {} expired at {}", keys.source, amz_date(*keys.expires)),
                  {.doing = kDoing}};
@@ -202,7 +205,7 @@ void RefreshingCache::keep(Credentials keys) {
   if (!nothing_new) loaded_at_ = parts_.clock->wall();
   keys_ = std::move(keys);
   last_failure_.reset();
-  if (nothing_new) return back_off();
+  if (nothing_new || ended()) return back_off();
   failures_ = 0;
   next_try_ = SteadyTime::min();
 }
@@ -213,6 +216,12 @@ void RefreshingCache::keep_failure(Error error) {
 }
 
 void RefreshingCache::back_off() {
+  if (ended() && keys_->outlive_expiry) {
+    const std::chrono::milliseconds wait{kEndedRetryWait};
+    next_try_ = parts_.clock->now() + wait +
+                std::chrono::milliseconds{random_() % static_cast<std::uint64_t>(wait.count())};
+    return;
+  }
   const std::chrono::seconds doubled{1LL << std::min(failures_++, 6)};
   next_try_ = parts_.clock->now() + std::min(doubled, kMaxRetryWait);
 }

@@ -16,6 +16,9 @@ inline constexpr std::chrono::minutes kRefreshAhead{15};
 inline constexpr std::chrono::seconds kMustWait{60};
 // After a failed refresh the next waits 1, 2, 4 .. s, at most this.
 inline constexpr std::chrono::seconds kMaxRetryWait{60};
+// Ended keys that outlive their expiry are tried to be replaced after this, and up to as much again by
+// chance: what keeps the metadata of a whole fleet from answering should not be asked by all of it at once.
+inline constexpr std::chrono::minutes kEndedRetryWait{5};
 
 struct CacheParts {
   std::function<Credentials(const Call&)> load;    // blocks; throws Error

@@ -1,18 +1,13 @@
 // The credential chain: providers asked in order, the first that is configured decides (s3.md 2.1).
 #pragma once
 
-#include <memory>
-#include <vector>
-
-#include "penstock/aws/child_process.h"
 #include "penstock/aws/credentials.h"
+#include "penstock/aws/providers.h"
 
 namespace penstock::aws {
 
-using Chain = std::vector<std::unique_ptr<CredentialProvider>>;
-
-// Borrows `inputs`, which must outlive the chain. Files and processes are read anew at every load.
-Chain make_chain(const ChainInputs& inputs, const ChildLimits& limits = {});
+// Borrows both, which must outlive the chain.
+Chain make_chain(const ChainInputs& inputs, const ProviderParts& parts);
 
 // The first provider's keys. Throws its Error if a configured one fails; Error(denied) naming where it looked
 // if none is configured, or if the profile that was asked for is in neither file.

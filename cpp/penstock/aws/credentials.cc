@@ -79,6 +79,7 @@ std::string key_of(const ChainInputs& inputs) {
     text.append(std::to_string(field.size())).append(":").append(field);
   };
   add(inputs.profile);
+  add(inputs.region_hint);
   add(inputs.home);
   for (const auto& [name, value] : inputs.environment) {
     if (!name.starts_with("AWS_") && name != "PATH") continue;
@@ -88,11 +89,17 @@ std::string key_of(const ChainInputs& inputs) {
   return hex_sha256(text);
 }
 
-std::shared_ptr<CredentialCache> chain_cache(ChainInputs given, std::shared_ptr<ClientSlot> slot,
-                                             std::shared_ptr<Clock> clock) {
-  auto inputs = std::make_shared<const ChainInputs>(std::move(given));
-  auto chain = std::make_shared<const Chain>(make_chain(*inputs));
-  return make_cache({.load = [inputs, chain](const Call& call) { return load(*chain, *inputs, call); },
+// What a load needs, at one address for as long as one may run.
+struct World {
+  ChainInputs inputs;
+  ProviderParts parts;
+  Chain chain = make_chain(inputs, parts);
+};
+
+std::shared_ptr<CredentialCache> chain_cache(ChainInputs inputs, const http::ClientOptions& web,
+                                             std::shared_ptr<ClientSlot> slot, std::shared_ptr<Clock> clock) {
+  auto world = std::make_shared<World>(std::move(inputs), ProviderParts{.web = web});
+  return make_cache({.load = [world](const Call& call) { return load(world->chain, world->inputs, call); },
                      .run = [](std::function<void()> job) { loaders().run(std::move(job)); },
                      .clock = std::move(clock),
                      .fetched =
@@ -120,7 +127,7 @@ std::shared_ptr<CredentialCache> shared_cache(ChainInputs inputs, const std::sha
     return it->cache;
   }
   auto slot = slot_for(client);
-  auto cache = chain_cache(std::move(inputs), slot, clock);
+  auto cache = chain_cache(std::move(inputs), client->options(), slot, clock);
   all.caches.push_front({key, clock, slot, cache});
   if (all.caches.size() > kMaxShared) all.caches.pop_back();
   return cache;
@@ -145,8 +152,9 @@ std::shared_ptr<CredentialCache> credentials_for(ChainInputs inputs,
   auto clock = client->options().clock ? client->options().clock : Clock::system();
   // Given keys are right or wrong at once; a callable is the caller's own and cannot be compared with
   // another.
-  if (inputs.anonymous || inputs.given) return fixed_cache(load(make_chain(inputs), inputs, {}));
-  if (inputs.callable) return chain_cache(std::move(inputs), slot_for(client), std::move(clock));
+  if (inputs.anonymous || inputs.given) return fixed_cache(*given_provider(inputs)->load({}));
+  if (inputs.callable || inputs.mfa)
+    return chain_cache(std::move(inputs), client->options(), slot_for(client), std::move(clock));
   return shared_cache(std::move(inputs), client, clock);
 }
 
@@ -160,9 +168,11 @@ std::string region_for(const ChainInputs& inputs) {
 
 std::string endpoint_for(const ChainInputs& inputs, std::string_view service) {
   std::string own{"AWS_ENDPOINT_URL_"};
-  for (char c : service) own += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  for (const auto& name : {own, std::string{"AWS_ENDPOINT_URL"}, std::string{"AWS_ENDPOINT"}})
+  for (char c : service) own += c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  for (const auto& name : {own, std::string{"AWS_ENDPOINT_URL"}, std::string{"AWS_ENDPOINT"}}) {
+    if (name == "AWS_ENDPOINT" && service != "s3" && service != "sqs") continue;
     if (auto set = variable(inputs, name); !set.empty()) return set;
+  }
   return read_profile(inputs).setting("endpoint_url");
 }
 

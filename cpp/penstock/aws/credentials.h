@@ -22,8 +22,9 @@ namespace penstock::aws {
 struct Credentials {
   std::string access_key_id, secret_access_key, session_token;
   std::optional<WallTime> expires;
-  bool anonymous = false;  // requests go unsigned
-  std::string source;      // "given", "environment", "profile dev (~/.aws/credentials)": for people
+  bool anonymous = false;       // requests go unsigned
+  bool outlive_expiry = false;  // of instance metadata, whose keys AWS honours while it cannot renew them
+  std::string source;           // "given", "environment", "profile dev (~/.aws/credentials)": for people
 };
 
 using Loaded = std::variant<Credentials, Error>;
@@ -41,6 +42,8 @@ struct ChainInputs {
   std::optional<Credentials> given;
   std::function<Credentials()> callable;
   bool anonymous = false;
+  // The code that the device `serial` shows, for a role that asks for it. Called on a worker at each load.
+  std::function<std::string(const std::string& serial)> mfa;
   std::string profile;  // "": AWS_PROFILE, else "default"
   std::string region_hint;
   std::map<std::string, std::string> environment;  // captured at construction
@@ -65,8 +68,8 @@ std::shared_ptr<CredentialCache> credentials_for(ChainInputs inputs,
 
 // region: argument, AWS_REGION, AWS_DEFAULT_REGION, profile, "us-east-1".
 std::string region_for(const ChainInputs& inputs);
-// An endpoint from AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, AWS_ENDPOINT, profile endpoint_url; "" if
-// none.
+// An endpoint from AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, AWS_ENDPOINT (s3 and sqs alone: it is no
+// variable of AWS's), profile endpoint_url; "" if none. `service` in lower case: "s3", "sso-oidc".
 std::string endpoint_for(const ChainInputs& inputs, std::string_view service);
 
 }  // namespace penstock::aws

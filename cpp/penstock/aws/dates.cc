@@ -50,16 +50,24 @@ seconds zone_offset(Reader& in) {
   return sign * (hours{h} + minutes{m});
 }
 
-}  // namespace
-
-std::string amz_date(WallTime time) {
+std::string written(WallTime time, const char* in_date, const char* in_time) {
   const auto at = std::chrono::floor<seconds>(time);
   const auto midnight = std::chrono::floor<std::chrono::days>(at);
   const std::chrono::year_month_day day{midnight};
   const std::chrono::hh_mm_ss clock{at - midnight};
-  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", int{day.year()}, unsigned{day.month()},
-                     unsigned{day.day()}, clock.hours().count(), clock.minutes().count(),
-                     clock.seconds().count());
+  return fmt::format("{:04}{}{:02}{}{:02}T{:02}{}{:02}{}{:02}Z", int{day.year()}, in_date,
+                     unsigned{day.month()}, in_date, unsigned{day.day()}, clock.hours().count(), in_time,
+                     clock.minutes().count(), in_time, clock.seconds().count());
+}
+
+}  // namespace
+
+std::string amz_date(WallTime time) {
+  return written(time, "", "");
+}
+
+std::string iso8601(WallTime time) {
+  return written(time, "-", ":");
 }
 
 std::optional<WallTime> parse_iso8601(std::string_view text) {

@@ -10,6 +10,7 @@
 namespace penstock::aws {
 
 std::string amz_date(WallTime time);  // "20150830T123600Z"
+std::string iso8601(WallTime time);   // "2015-08-30T12:36:00Z"
 
 // "2015-08-30T12:36:00Z", with a fraction, with an offset such as "+02:00", or in the basic form of amz_date.
 // nullopt for anything else: an expiry that cannot be read must not be taken for "never".

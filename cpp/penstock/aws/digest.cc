@@ -22,7 +22,7 @@ Sha256 hmac_sha256(std::string_view key, std::string_view text) {
   return mac;
 }
 
-std::string hex(const Sha256& digest) {
+std::string hex(std::span<const unsigned char> digest) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(2 * digest.size());
@@ -35,6 +35,12 @@ std::string hex(const Sha256& digest) {
 
 std::string hex_sha256(std::string_view bytes) {
   return hex(sha256(bytes));
+}
+
+std::string hex_sha1(std::string_view bytes) {
+  std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
+  SHA1(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return hex(digest);
 }
 
 }  // namespace penstock::aws

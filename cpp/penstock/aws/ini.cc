@@ -1,14 +1,10 @@
 #include "penstock/aws/ini.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "penstock/aws/small_file.h"
 #include "penstock/base/error.h"
 
 namespace penstock::aws {
@@ -105,41 +101,6 @@ class Parser {
   std::string* value_ = nullptr;  // of the last key, which indented lines go on with
 };
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-[[noreturn]] void throw_unreadable(const std::string& path) {
-  throw Error{Kind::denied,
-              fmt::format("{} cannot be read: {}", path, std::strerror(errno)),
-              {.doing = "read configuration", .subject = path}};
-}
-
-std::string read_within_limit(int fd, const std::string& path) {
-  std::string text;
-  char buffer[16 * 1024];
-  for (ssize_t got = 0; (got = read(fd, buffer, sizeof buffer)) != 0;) {
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_unreadable(path);
-    text.append(buffer, static_cast<std::size_t>(got));
-    if (text.size() > kMaxIniBytes)
-      throw Error{Kind::refused,
-                  fmt::format("{} is over {} bytes, which no configuration file is", path, kMaxIniBytes),
-                  {.doing = "read configuration", .subject = path, .code = std::string{code::kTooLarge}}};
-  }
-  return text;
-}
-
 }  // namespace
 
 Ini parse_ini(std::string_view text, const std::string& subject) {
@@ -154,16 +115,9 @@ Ini parse_ini(std::string_view text, const std::string& subject) {
 }
 
 std::optional<Ini> read_ini(const std::string& path) {
-  struct stat status{};
-  // Asked first, since opening a FIFO would wait for a writer.
-  if (stat(path.c_str(), &status) != 0) {
-    if (errno == EACCES) throw_unreadable(path);
-    return std::nullopt;
-  }
-  if (!S_ISREG(status.st_mode)) return std::nullopt;
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.get() < 0) throw_unreadable(path);
-  return parse_ini(read_within_limit(file.get(), path), path);
+  const auto text = read_small_file(path, kMaxIniBytes);
+  if (!text) return std::nullopt;
+  return parse_ini(*text, path);
 }
 
 }  // namespace penstock::aws

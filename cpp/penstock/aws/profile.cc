@@ -1,5 +1,9 @@
 #include "penstock/aws/profile.h"
 
+#include <charconv>
+
+#include <fmt/format.h>
+
 #include "penstock/aws/shell_split.h"
 
 namespace penstock::aws {
@@ -15,16 +19,28 @@ std::string path_from(const ChainInputs& inputs, const char* name, const char* b
   return inputs.home.empty() ? "" : inputs.home + below_home;
 }
 
-// "profile dev" and "profile \"my dev\"" name a profile in the config file; "default" does without the word.
-std::string profile_of_section(const std::string& section) {
-  if (section == "default") return section;
-  if (!section.starts_with("profile ")) return "";
+// What follows the word: "profile dev", "sso-session \"my corp\"". "" if the section is of another kind.
+std::string named_by(const std::string& section, const std::string& word) {
+  if (!section.starts_with(word + " ")) return "";
   try {
-    const auto words = shell_split(section.substr(8));
+    const auto words = shell_split(section.substr(word.size() + 1));
     return words.size() == 1 ? words.front() : "";
   } catch (const Error&) {
     return "";
   }
+}
+
+// "default" does without the word.
+std::string profile_of_section(const std::string& section) {
+  return section == "default" ? section : named_by(section, "profile");
+}
+
+std::string credentials_path(const ChainInputs& inputs) {
+  return path_from(inputs, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
+}
+
+std::string config_path(const ChainInputs& inputs) {
+  return path_from(inputs, "AWS_CONFIG_FILE", "/.aws/config");
 }
 
 }  // namespace
@@ -53,8 +69,8 @@ bool profile_is_named(const ChainInputs& inputs) {
 
 Profile read_profile(const ChainInputs& inputs) {
   Profile profile{.name = profile_name(inputs),
-                  .credentials_path = path_from(inputs, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"),
-                  .config_path = path_from(inputs, "AWS_CONFIG_FILE", "/.aws/config")};
+                  .credentials_path = credentials_path(inputs),
+                  .config_path = config_path(inputs)};
   if (auto file = read_ini(profile.credentials_path)) {
     const auto section = file->find(profile.name);
     profile.found = section != file->end();
@@ -68,6 +84,25 @@ Profile read_profile(const ChainInputs& inputs) {
       for (auto& [key, value] : settings) profile.config[key] = value;
     }
   return profile;
+}
+
+std::optional<IniSection> read_sso_session(const ChainInputs& inputs, const std::string& name) {
+  const auto file = read_ini(config_path(inputs));
+  if (!file) return std::nullopt;
+  for (const auto& [section, settings] : *file)
+    if (named_by(section, "sso-session") == name) return settings;
+  return std::nullopt;
+}
+
+std::int64_t whole_number(const std::string& text, std::string_view name, std::int64_t least,
+                          std::int64_t most) {
+  std::int64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc{} && rest == end && number >= least && number <= most) return number;
+  throw Error{Kind::refused,
+              fmt::format("{} is no whole number from {} to {}", name, least, most),
+              {.doing = "load credentials"}};
 }
 
 }  // namespace penstock::aws

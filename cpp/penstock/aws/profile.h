@@ -1,6 +1,8 @@
 // What the two AWS files say of one profile.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "penstock/aws/credentials.h"
@@ -25,5 +27,12 @@ std::string variable(const ChainInputs& inputs, const std::string& name);  // ""
 
 // Reads both files anew. A missing file is an empty one; throws as read_ini does.
 Profile read_profile(const ChainInputs& inputs);
+
+// [sso-session NAME] of the config file; nullopt if it is not there.
+std::optional<IniSection> read_sso_session(const ChainInputs& inputs, const std::string& name);
+
+// Digits only. Throws Error(refused) naming `name` and the range.
+std::int64_t whole_number(const std::string& text, std::string_view name, std::int64_t least,
+                          std::int64_t most);
 
 }  // namespace penstock::aws

@@ -88,8 +88,10 @@ std::string_view skip_white_space(std::string_view text) {
   return start == std::string_view::npos ? std::string_view{} : text.substr(start);
 }
 
-constexpr std::string_view kTransient[] = {"RequestTimeout", "RequestTimeoutException", "InternalError",
-                                           "IncompleteBody"};
+constexpr std::string_view kTransient[] = {
+    "RequestTimeout",        "RequestTimeoutException", "InternalError", "IncompleteBody",
+    "IDPCommunicationError",  // of STS, a 400: it did not reach who signs web identities
+};
 constexpr std::string_view kThrottle[] = {
     "SlowDown",
     "Throttling",

@@ -14,7 +14,6 @@ namespace penstock::bundles {
 namespace {
 
 constexpr std::size_t kMaxClaimBytes = 64 * 1024;
-constexpr std::chrono::seconds kWithdrawsWithin{30};
 
 std::string new_text() {
   Json json;
@@ -24,12 +23,17 @@ std::string new_text() {
   return compact(json);
 }
 
-bool says_it_is_given_up(std::string_view text, WallTime now, std::chrono::milliseconds after) {
+struct Written {
+  std::string owner{}, timestamp{};
+};
+
+// Nothing of what cannot be read, which therefore is not given up.
+Written written_in(std::string_view text) {
   try {
     const auto json = parse_json(text);
-    return is_given_up(text_at(json, "owner"), text_at(json, "timestamp"), now, after);
+    return {text_at(json, "owner"), text_at(json, "timestamp")};
   } catch (const Error&) {
-    return false;
+    return {};
   }
 }
 
@@ -64,9 +68,11 @@ void Claim::win(const Call& call) {
   if (put(store::Mode::create(), call)) return;
   const auto there = find(call);
   if (there && there->text == text_) return;  // a put whose first answer was lost
-  if (!there || !says_it_is_given_up(there->text, now_, after_) ||
+  const Written before = written_in(there ? there->text : "");
+  if (!is_given_up(before.owner, before.timestamp, now_, after_) ||
       !put(store::Mode::if_match(there->etag), call))
     throw already_open(bid_);
+  undisputed_ = is_surely_dead(before.owner);
 }
 
 bool Claim::put(store::Mode mode, const Call& call) {
@@ -95,12 +101,15 @@ void Claim::refuse_completed(const Call& call) {
   if (store_.exists(marker_, call)) throw already_completed(bid_);
 }
 
+void Claim::release(const Call& call) {
+  const auto there = find(call);
+  if (there && there->text == text_) store_.remove(claim_, {}, call);
+}
+
 // Also of a put that was cancelled, or whose answer was lost: it may be there.
 void Claim::withdraw() noexcept {
   try {
-    const Call own{.deadline = Deadline::after(kWithdrawsWithin)};
-    const auto there = find(own);
-    if (there && there->text == text_) store_.remove(claim_, {}, own);
+    release({.deadline = Deadline::after(kWithdrawsWithin)});
   } catch (const std::exception&) {
     // It is taken over once its owner is dead, or after a day.
   }

@@ -15,6 +15,9 @@ namespace penstock::bundles {
 // Somebody chose it, so somebody else may have chosen the same.
 bool is_custom(std::string_view bid);
 
+// Nobody waits longer for what is taken back after a failure.
+inline constexpr std::chrono::seconds kWithdrawsWithin{30};
+
 // Of several who want one bundle one gets it, and none once the marker is there: who takes a claim looks for
 // the marker afterwards, and who publishes removes the claim after that.
 //
@@ -25,6 +28,9 @@ class Claim {
   Claim(store::ObjectStore& store, std::string bid, const BundleKeys& keys, WallTime now,
         std::chrono::milliseconds after);
   void take(const Call& call);  // Error(conflict): another has it, or the bundle is completed
+  // Once taken: nobody who had it before may still be at work.
+  bool is_undisputed() const { return undisputed_; }
+  void release(const Call& call);  // only if it is still ours: it may have been taken over
 
  private:
   // What lies there.
@@ -42,6 +48,7 @@ class Claim {
   WallTime now_;
   std::chrono::milliseconds after_;
   std::string text_;  // ours, unlike any other
+  bool undisputed_ = true;
 };
 
 }  // namespace penstock::bundles

@@ -37,13 +37,14 @@ struct Seen {
   std::optional<WallTime> youngest{};
 };
 
-void remove_all(store::ObjectStore& store, const std::string& prefix, const Call& call) {
+void remove_all(store::ObjectStore& store, const std::string& prefix, const std::string& but,
+                const Call& call) {
   std::vector<std::string> keys;
   const auto listing = store.list(prefix, {}, call);
   for (auto object = listing->next();; object = listing->next()) {
-    if (object) keys.push_back(object->key);
+    if (object && object->key != but) keys.push_back(object->key);
     if (keys.size() < kRemoveAtOnce && object) continue;
-    const store::RemoveReport report = store.remove_many(keys, call);
+    const store::RemoveReport report = store.remove_many(keys, call);  // of none: no request
     if (!report.errors.empty()) throw report.errors.begin()->second;
     keys.clear();
     if (!object) return;
@@ -64,14 +65,19 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   open_.make_way(ref.bid);
   const WallTime now = services_->clock->wall();
   const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
-  const bool custom = options_.claims && is_custom(ref.bid);
-  if (custom) Claim{*store_, ref.bid, keys, now, options_.sweep_after}.take(call);
+  std::optional<Claim> claim;
+  if (options_.claims && is_custom(ref.bid))
+    claim.emplace(*store_, ref.bid, keys, now, options_.sweep_after).take(call);
+  const bool undisputed = claim && claim->is_undisputed();
   if (!ref.storage_key) ref.storage_key = keys.content;
-  const auto staging = std::make_shared<ObjectStaging>(
-      store_, options_.uploads,
-      ObjectStaging::Of{
-          .ref = ref, .recipe_id = recipe.id, .layout = options_.layout, .keys = keys, .claimed = custom});
+  const auto staging = std::make_shared<ObjectStaging>(store_, options_.uploads,
+                                                       ObjectStaging::Of{.ref = ref,
+                                                                         .recipe_id = recipe.id,
+                                                                         .layout = options_.layout,
+                                                                         .keys = keys,
+                                                                         .claim = std::move(claim)});
   try {
+    if (undisputed) remove_earlier_try(keys, call);
     if (!keys.discovered.empty()) {
       const std::string text = discovered_text(ref, timestamp(now));
       store_->put(keys.discovered, as_bytes(text), {.content_type = "application/json"}, call);
@@ -85,11 +91,22 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   }
 }
 
+// What it has left would be no part of this bundle. Where a list or removal is not allowed it stays: no
+// manifest names it.
+void ObjectBundles::remove_earlier_try(const BundleKeys& keys, const Call& call) {
+  if (options_.layout == KeyLayout::fetcher) return;  // where others' objects may begin so too
+  try {
+    remove_all(*store_, keys.root, keys.claim, call);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::denied) throw;
+    say(*services_, LogLevel::info, "what an earlier try has left stays: " + error.message());
+  }
+}
+
 Found ObjectBundles::look(const Marker& marker, const Call& call) {
   const auto there = store_->find(marker.key, call);
   if (!there) return Found::nothing;
-  const auto token = there->metadata.find(std::string{kMarkerToken});
-  return token != there->metadata.end() && token->second == marker.token ? Found::ours : Found::anothers;
+  return is_marker_of(marker.token, *there) ? Found::ours : Found::anothers;
 }
 
 std::uint64_t ObjectBundles::abort_orphans(const Recipe& recipe, const Call& call) {
@@ -156,7 +173,7 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
     if (seen.marked && seen.claimed) store_->remove(seen.bundle.claim, {}, call);  // of who was killed then
     if (seen.marked || !seen.youngest || *seen.youngest > old) return;
     if (store_->exists(seen.bundle.marker, call)) return;  // published since it was listed
-    remove_all(*store_, seen.bundle.root, call);
+    remove_all(*store_, seen.bundle.root, {}, call);
     ++swept;
   };
   const auto listing = store_->list(bundles_prefix(options_.layout, options_.prefix), {}, call);

@@ -1,5 +1,6 @@
 // Bundles in an object store: resources, a manifest, and last a marker. A prefix is a bundle if its marker is
-// there.
+// there. Who starts one of a chosen BID removes what an earlier try has left there, except in the layout
+// fetcher, where others' objects may lie between, or if that try's owner may still be at work.
 //
 // Threads:  shared freely, by several processes too.
 // Failure:  Error(conflict) for a BID under way or completed; Error(in_doubt) from finish() when the answer
@@ -52,6 +53,7 @@ class ObjectBundles : public BundleStorage {
   std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:
+  void remove_earlier_try(const BundleKeys& keys, const Call& call);
   bool abort_of(const FoundRecord& record, const Recipe& recipe, const Call& call);
   Found look_and_free(const Marker& marker, const Call& call);
 

@@ -1,14 +1,15 @@
 #include "penstock/bundles/object_staging.h"
 
 #include <functional>
-#include <random>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "penstock/base/units.h"
 #include "penstock/base/utf8.h"
+#include "penstock/base/uuid.h"
 #include "penstock/bundles/conflict.h"
 #include "penstock/bundles/marker_source.h"
 #include "penstock/bundles/names.h"
@@ -19,17 +20,11 @@ namespace penstock::bundles {
 namespace {
 
 constexpr std::size_t kMaxUrlBytes = 1024;
-constexpr std::chrono::seconds kWithdrawsWithin{30};
-constexpr std::size_t kMostWithdrawn = 16;
+constexpr std::size_t kMostWithdrawn = 10'000;
 constexpr const char* kJsonType = "application/json";
 // Manifest and marker grow with the bundle, what they need of memory does not: the smallest parts, one at a
 // time.
 constexpr std::uint64_t kDocumentPartBytes = 5_MiB;
-
-std::string new_token() {
-  std::random_device random;
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
-}
 
 void refuse_controls(std::string_view name, std::string_view value) {
   if (value.find_first_of(std::string_view{"\r\n\0", 3}) == value.npos) return;
@@ -65,23 +60,28 @@ std::map<std::string, std::string> metadata_of(const Resource& resource) {
 
 // A claim or note of a bundle with a marker says nothing to anybody: what fails is left to the next try, to
 // recovery and to sweep().
-void remove_once(bool& there, const std::function<void()>& remove) noexcept {
-  if (!there) return;
+bool succeeds(const std::function<void()>& remove) noexcept {
   try {
     remove();
-    there = false;
+    return true;
   } catch (const std::exception&) {
+    return false;
   }
 }
 
 }  // namespace
+
+bool is_marker_of(const std::string& token, const store::ObjectMeta& marker) {
+  const auto found = marker.metadata.find(std::string{kMarkerToken});
+  return found != marker.metadata.end() && found->second == token;
+}
 
 ObjectStaging::ObjectStaging(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<PendingLog> uploads,
                              Of of)
     : store_(std::move(store)),
       uploads_(std::move(uploads)),
       of_(std::move(of)),
-      token_(new_token()),
+      token_(random_uuid()),
       pid_(::getpid()) {}
 
 bool ObjectStaging::is_of_this_process() const {
@@ -121,31 +121,38 @@ void ObjectStaging::put_document(const std::string& key, std::string_view text, 
   store_->put(key, as_bytes(text), {.content_type = kJsonType}, call);
 }
 
+// All that an add may have put under a name.
+std::vector<std::string> ObjectStaging::keys_put_for(const std::string& name) const {
+  std::vector<std::string> keys{of_.keys.resource(name)};
+  if (!of_.keys.sidecars.empty()) keys.push_back(of_.keys.sidecars + name + ".metadata.json");
+  return keys;
+}
+
 // What was put and must not stay, or may have been put. A key that cannot be removed is no part of the
 // bundle: the manifest does not name it.
 void ObjectStaging::withdraw(const std::string& name) noexcept {
   if (!is_of_this_process()) return;
   const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
   try {
-    remove_resource(name, bounded);
-    const std::lock_guard lock{mutex_};
-    withdrawn_.push_back(name);
-    if (withdrawn_.size() > kMostWithdrawn) withdrawn_.pop_front();
+    {
+      const std::lock_guard lock{mutex_};
+      withdrawn_.push_back(name);
+      if (withdrawn_.size() > kMostWithdrawn) withdrawn_.pop_front();
+    }
+    for (const std::string& key : keys_put_for(name)) store_->remove(key, {}, bounded);
   } catch (const std::exception&) {
   }
 }
 
-void ObjectStaging::remove_resource(const std::string& name, const Call& call) {
-  store_->remove(of_.keys.resource(name), {}, call);
-  if (!of_.keys.sidecars.empty()) store_->remove(of_.keys.sidecars + name + ".metadata.json", {}, call);
-}
-
 // A server may carry out a put whose connection was broken off after the removal that followed it. No put is
 // under way by now, so nothing that is wanted goes.
-void ObjectStaging::withdraw_again() {
-  const Call bounded{.deadline = Deadline::after(kWithdrawsWithin)};
+void ObjectStaging::withdraw_again(const Call& call) {
+  if (withdrawn_.empty()) return;
   try {
-    for (const std::string& name : std::exchange(withdrawn_, {})) remove_resource(name, bounded);
+    std::vector<std::string> keys;
+    for (const std::string& name : std::exchange(withdrawn_, {}))
+      for (std::string& key : keys_put_for(name)) keys.push_back(std::move(key));
+    store_->remove_many(keys, {.stop = call.stop, .deadline = Deadline::after(kWithdrawsWithin)});
   } catch (const std::exception&) {
   }
 }
@@ -158,7 +165,7 @@ store::WriteOptions ObjectStaging::document(const char* content_type, const Call
 }
 
 void ObjectStaging::seal(const Sealed& sealed, const Manifest& manifest, const Call& call) {
-  withdraw_again();
+  withdraw_again(call);
   manifest_ = &manifest;
   marker_text_ = marker_text(sealed, of_.keys.marker);
   disk::SpoolSource lines{manifest.spool()};
@@ -194,9 +201,7 @@ void ObjectStaging::commit(const Call& call) {
 bool ObjectStaging::marker_is_ours(const Call& call) {
   try {
     const auto there = store_->find(of_.keys.marker, call);
-    if (!there) return false;
-    const auto token = there->metadata.find(std::string{kMarkerToken});
-    return token != there->metadata.end() && token->second == token_;
+    return there && is_marker_of(token_, *there);
   } catch (const Error& error) {
     throw Error{Kind::in_doubt,
                 fmt::format("bundle {} has a marker, and whose it is could not be found out: {}", of_.ref.bid,
@@ -211,11 +216,12 @@ bool ObjectStaging::marker_is_ours(const Call& call) {
 
 void ObjectStaging::clean_up(const Call& call) noexcept {
   if (!is_of_this_process()) return;
-  remove_once(of_.claimed, [&] { store_->remove(of_.keys.claim, {}, call); });
-  remove_once(noted_, [&] { uploads_->remove(of_.recipe_id, of_.ref.bid, call); });
+  if (of_.claim && succeeds([&] { of_.claim->release(call); })) of_.claim.reset();
+  if (noted_ && succeeds([&] { uploads_->remove(of_.recipe_id, of_.ref.bid, call); })) noted_ = false;
 }
 
-// Finished objects stay, unmarked: they may be many, and sweep() can remove them.
+// Finished objects stay, unmarked: they may be many. sweep() can remove them, and so does who next starts a
+// bundle of this chosen BID.
 void ObjectStaging::discard(std::string_view) noexcept {
   clean_up({.deadline = Deadline::after(kWithdrawsWithin)});
 }

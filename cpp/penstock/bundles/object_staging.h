@@ -4,9 +4,12 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "penstock/base/turn.h"
+#include "penstock/bundles/claim.h"
 #include "penstock/bundles/layout.h"
 #include "penstock/bundles/pending_log.h"
 #include "penstock/bundles/staging.h"
@@ -16,6 +19,7 @@ namespace penstock::bundles {
 
 // The metadata name of a marker's token: by it a bundle knows its own after a lost answer.
 inline constexpr std::string_view kMarkerToken = "penstock-bundle";
+bool is_marker_of(const std::string& token, const store::ObjectMeta& marker);
 
 class ObjectStaging : public Staging {
  public:
@@ -24,7 +28,7 @@ class ObjectStaging : public Staging {
     std::string recipe_id{};
     KeyLayout layout = KeyLayout::doc;
     BundleKeys keys{};
-    bool claimed = false;
+    std::optional<Claim> claim{};  // of a BID that somebody chose
   };
   ObjectStaging(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<PendingLog> uploads, Of of);
 
@@ -45,8 +49,8 @@ class ObjectStaging : public Staging {
   bool is_of_this_process() const;  // a forked child leaves its parent's objects alone
   bool marker_is_ours(const Call& call);
   void note_upload(const Call& call);
-  void remove_resource(const std::string& name, const Call& call);
-  void withdraw_again();
+  std::vector<std::string> keys_put_for(const std::string& name) const;
+  void withdraw_again(const Call& call);
   store::WriteOptions document(const char* content_type, const Call& call);  // which may be long
   void put_document(const std::string& key, std::string_view text, const Call& call);
 
@@ -56,11 +60,11 @@ class ObjectStaging : public Staging {
   std::string token_;
   const Manifest* manifest_ = nullptr;  // once sealed: of the bundle that owns this
   MarkerText marker_text_;
-  base::Turns turns_;  // for the note
-  bool noted_ = false;
   int pid_;
+  base::Turns turns_;  // of adds that would write the note
+  bool noted_ = false;
   std::mutex mutex_;
-  std::deque<std::string> withdrawn_;  // guarded by mutex_: the newest names that are not put anew
+  std::deque<std::string> withdrawn_;  // guarded by mutex_: the newest 10,000 names that are not put anew
 };
 
 }  // namespace penstock::bundles

@@ -4,16 +4,21 @@
 #include <chrono>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "penstock/bundles/names.h"
+#include "penstock/bundles/window.h"
 #include "penstock/kv/glob.h"
 
 namespace penstock::bundles {
 namespace {
 
 constexpr std::chrono::hours kKeptFor{30 * 24};
+// A bucket answers in milliseconds, and there may be thousands to ask for.
+constexpr std::size_t kReadsAtOnce = 32;
+constexpr std::uint64_t kReadBytesAtOnce = 64_MiB;
 
 std::string text_of(store::ObjectStore& store, const std::string& key, const Call& call) {
   const auto object = store.get(key, {}, call);
@@ -48,6 +53,28 @@ std::optional<FoundRecord> read(kv::KeyValue& values, const std::string& key, co
     if (ends_run(error, call)) throw;
     return FoundRecord{.unread = error};
   }
+}
+
+std::vector<std::string> some_of(store::Listing& listing) {
+  std::vector<std::string> keys;
+  for (std::uint64_t bytes = 0; keys.size() < kReadsAtOnce && bytes < kReadBytesAtOnce;) {
+    const auto object = listing.next();
+    if (!object) break;
+    keys.push_back(object->key);
+    bytes += object->bytes;
+  }
+  return keys;
+}
+
+std::vector<std::optional<FoundRecord>> read_side_by_side(store::ObjectStore& store,
+                                                          const std::vector<std::string>& keys,
+                                                          const Call& call) {
+  std::vector<std::optional<FoundRecord>> found(keys.size());
+  Window window{kReadsAtOnce};
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    window.run([&, i] { found[i] = read(store, keys[i], call); }, call);
+  window.finish();
+  return found;
 }
 
 // What lies behind "{recipe}:" may be of another recipe, "fr:monthly" for "fr": the record says of which
@@ -89,10 +116,9 @@ void StorePendingLog::remove(std::string_view recipe_id, std::string_view bid, c
 
 void StorePendingLog::each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) {
   const auto listing = store_->list(folder(recipe_id), {}, call);
-  while (const auto object = listing->next()) {
-    const auto record = read(*store_, object->key, call);
-    if (record && !visit(*record)) return;
-  }
+  for (auto keys = some_of(*listing); !keys.empty(); keys = some_of(*listing))
+    for (const auto& record : read_side_by_side(*store_, keys, call))
+      if (record && !visit(*record)) return;
 }
 
 std::string KvPendingLog::key(std::string_view recipe_id, std::string_view bid) const {

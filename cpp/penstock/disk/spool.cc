@@ -37,8 +37,7 @@ Descriptor open_nameless(const std::string& folder) {
 
 }  // namespace
 
-Spool::Spool(std::string folder)
-    : folder_(folder.empty() ? usual_folder() : std::move(folder)), file_(open_nameless(folder_)) {}
+Spool::Spool(std::string folder) : folder_(folder.empty() ? usual_folder() : std::move(folder)) {}
 
 void Spool::write(Bytes bytes) {
   if (newest_.size() + bytes.size() > kNewestBytes) {
@@ -50,6 +49,7 @@ void Spool::write(Bytes bytes) {
 }
 
 void Spool::write_through(Bytes bytes) {
+  if (!file_) file_ = open_nameless(folder_);
   // Not where a write that failed half-way has left it.
   if (::lseek(file_.get(), static_cast<off_t>(on_disk_), SEEK_SET) < 0)
     throw_errno("write", folder_, Side::sink);

@@ -19,7 +19,7 @@ namespace penstock::disk {
 
 class Spool {
  public:
-  // In `folder`; "": $TMPDIR, else /tmp.
+  // In `folder`, once it needs a file; "": $TMPDIR, else /tmp.
   explicit Spool(std::string folder = {});
 
   void write(Bytes bytes);                                               // all, or by a throw nothing of it

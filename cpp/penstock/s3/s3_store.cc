@@ -179,8 +179,7 @@ std::uint64_t S3Store::abort_uploads_of(std::string_view key, const Call& call) 
   Client& s3 = *state_->client;
   const Call bounded = s3.with_deadline(call);
   std::uint64_t aborted = 0;
-  for (const ListedUpload& upload : uploads_under(s3, s3.full_key(key), bounded)) {
-    if (upload.key != s3.full_key(key)) continue;
+  for (const ListedUpload& upload : uploads_of(s3, s3.full_key(key), bounded)) {
     forget_upload(s3, {upload.key, upload.upload_id}, bounded);
     ++aborted;
   }

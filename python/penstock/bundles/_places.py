@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ _SKIP_AFTER = 1000
 """Keys of one bundle that a listing passes before it asks for the next bundle's: a page of S3."""
 
 
-class Place:
+class Place(ABC):
     """One bundle's.
 
     Attributes:
@@ -44,29 +45,29 @@ class Place:
     has_marker: bool
     is_certain = True
 
+    @abstractmethod
     def resource(self, name: str) -> str:
         """Its key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sidecar(self, name: str) -> str | None:
         """The key of what describes it; None where there is no such thing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def main(self, key: str) -> str:
         """The key of the resource that ``key`` describes; else itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contents(self) -> Iterator[str]:
         """All keys that can only be of this bundle."""
-        raise NotImplementedError
 
+    @abstractmethod
     def takes(self, name: str) -> bool:
         """Whether a resource of that name can be here."""
-        raise NotImplementedError
 
+    @abstractmethod
     def may_be(self, bid: str) -> bool:
         """Whether a bundle of that id would be here."""
-        raise NotImplementedError
 
 
 class FolderPlace(Place):

@@ -16,65 +16,35 @@
 
 from __future__ import annotations
 
-import ast
 import json
-from array import array
 from dataclasses import dataclass, field
-from hashlib import sha256
-from itertools import chain
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from penstock import _core, display
 from penstock.bundles import _places
+from penstock.bundles._documents import (
+    MAX_LINE_BYTES,
+    ManifestLine,
+    check_name,
+    lines_of,
+    optional,
+    parse_line,
+    read_document,
+    required,
+    uploaded_keys,
+)
+from penstock.bundles._name_set import NameSet
 from penstock.bundles.core import BID
 from penstock.errors import Corrupt, NotFound, Refused
 from penstock.streams import Sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from penstock.stores import GetResult
 
 __all__ = ["BundleEntry", "BundleReader", "ManifestLine", "Problem", "PublishedBundle"]
-
-MAX_LINE_BYTES = 2**20
-MAX_DOCUMENT_BYTES = 16 * 2**20
-MAX_RESOURCES = 2**24
-"""16 Mi: verifying holds 16 bytes a resource."""
-
-_KEYS_BEGIN, _KEYS_END = b'  "uploaded_keys": [', b"  ]"
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestLine:
-    """One resource, as it was completed.
-
-    Attributes:
-        url: Where it came from.
-        name: Within the bundle; None for one that was skipped.
-        content_type: As the origin said.
-        status_code: Of the response.
-        bytes: How many; None if it is not stored.
-        sha256: 64 hex digits; None if it is not stored.
-        failed: The kind of error its adding ended by, or "".
-        skipped: Why it is not stored on purpose, or "".
-        member_of: The name of the zip that it is in, or "".
-        members: Of a zip of resources: how many are in it; else None.
-        written: The line, all of it.
-    """
-
-    url: str
-    name: str | None
-    content_type: str | None
-    status_code: int | None
-    bytes: int | None
-    sha256: str | None
-    failed: str
-    skipped: str
-    member_of: str
-    members: int | None
-    written: dict[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +62,7 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{printable(self.subject)}: {self.what}"
+        return f"{display.printable(self.subject)}: {self.what}"
 
 
 class PublishedBundle:
@@ -117,17 +87,17 @@ class PublishedBundle:
     def __init__(self, place: _places.Place) -> None:
         self._place = place
         self.location = place.store.location(place.document)
-        self.document = document = _read_document(place)
-        self.bid = _of(document, "bid", str, self.location)
-        self.primary_url: str = _of(document, "primary_url", str, self.location)
-        self.resources_count: int = _of(document, "resources_count", int, self.location)
+        self.document = document = read_document(place)
+        self.bid = required(document, "bid", str, self.location)
+        self.primary_url: str = required(document, "primary_url", str, self.location)
+        self.resources_count: int = required(document, "resources_count", int, self.location)
         self.meta: Any = document.get("meta") or {}
         self.completion_metadata: Any = document.get("completion_metadata") or {}
-        self.resources_stored: int | None = _maybe(document, "resources_stored", int, self.location)
-        self.resources_failed: int | None = _maybe(document, "resources_failed", int, self.location)
-        self.bytes: int | None = _maybe(document, "bytes", int, self.location)
-        self.manifest_sha256: str | None = _maybe(document, "manifest_sha256", str, self.location)
-        self.completed_at: str | None = _maybe(document, "completed_at", str, self.location)
+        self.resources_stored: int | None = optional(document, "resources_stored", int, self.location)
+        self.resources_failed: int | None = optional(document, "resources_failed", int, self.location)
+        self.bytes: int | None = optional(document, "bytes", int, self.location)
+        self.manifest_sha256: str | None = optional(document, "manifest_sha256", str, self.location)
+        self.completed_at: str | None = optional(document, "completed_at", str, self.location)
 
     def resources(self) -> Iterator[ManifestLine]:
         """The lines of the manifest, one at a time.
@@ -137,8 +107,8 @@ class PublishedBundle:
             Refused: A name is none of a resource, such as ``../x``; code ``name``.
         """
         with self._place.store.get(self._place.manifest) as manifest:
-            for number, line in enumerate(_lines(manifest, MAX_LINE_BYTES, self._place.manifest), 1):
-                yield _parsed(line, f"{self._place.manifest}, line {number}", self._place)
+            for number, line in enumerate(lines_of(manifest, MAX_LINE_BYTES, self._place.manifest), 1):
+                yield parse_line(line, f"{self._place.manifest}, line {number}", self._place)
 
     def open(self, name: str) -> GetResult:
         """The bytes of one resource, not compared with the manifest: problems() does that for all. A zip's members
@@ -148,7 +118,7 @@ class PublishedBundle:
             NotFound: There is none of that name.
             Refused: No resource may have that name.
         """
-        _check_name(name, name, self._place)
+        check_name(name, name, self._place)
         return self._place.store.get(self._place.resource(name))
 
     def problems(self) -> Iterator[Problem]:
@@ -161,7 +131,7 @@ class PublishedBundle:
         """
         if not self._place.may_be(self.bid):
             yield Problem("corrupt", self._place.document, f"is of another bundle, {self.bid}")
-        known = _Names()
+        known = NameSet()
         try:
             yield from self._compare_resources(known)
         except (Corrupt, Refused) as error:  # of the manifest: what follows could not be judged
@@ -181,12 +151,12 @@ class PublishedBundle:
             error = Corrupt if problem.kind == "corrupt" else Refused
             raise error(f"{self.location} is not as it was published: {problem}", subject=self.location)
 
-    def _compare_resources(self, known: _Names) -> Iterator[Problem]:
+    def _compare_resources(self, known: NameSet) -> Iterator[Problem]:
         stored = failed = total = 0
-        uploaded = _uploaded_keys(self._place)
+        uploaded = uploaded_keys(self._place)
         with Sha256(self._place.store.get(self._place.manifest)) as manifest:
-            for number, text in enumerate(_lines(manifest, MAX_LINE_BYTES, self._place.manifest), 1):
-                line = _parsed(text, f"{self._place.manifest}, line {number}", self._place)
+            for number, text in enumerate(lines_of(manifest, MAX_LINE_BYTES, self._place.manifest), 1):
+                line = parse_line(text, f"{self._place.manifest}, line {number}", self._place)
                 failed += bool(line.failed)
                 if line.name is None or line.bytes is None:
                     continue
@@ -209,7 +179,7 @@ class PublishedBundle:
                 yield Problem("corrupt", self._place.document, f"{name} is {said}, and is to be {counted}")
 
     def _compare(
-        self, line: ManifestLine, known: _Names, uploaded: Iterator[str] | None
+        self, line: ManifestLine, known: NameSet, uploaded: Iterator[str] | None
     ) -> Iterator[Problem]:
         name = line.name or ""
         key, beside = self._place.resource(name), self._place.sidecar(name)
@@ -337,184 +307,10 @@ class BundleReader:
                 return found
             if place.is_certain:
                 raise Corrupt(f"{found.location} is of another bundle, {found.bid}", subject=found.location)
-        raise NotFound(f"there is no completed bundle {printable(text)} in {self._where.location}")
+        raise NotFound(f"there is no completed bundle {display.printable(text)} in {self._where.location}")
 
     def __repr__(self) -> str:
         return f"BundleReader({self._where.location!r})"
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey.
-
-    >>> from penstock.bundles.reader import printable
-    >>> printable("a\\x1b[2J")
-    'a\\\\x1b[2J'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-class _Names:
-    """Names, as 64 bits of a digest each in an open table: 11 to 21 bytes a name."""
-
-    def __init__(self) -> None:
-        self._slots = array("Q", bytes(8 * 64))  # 0: free; a power of two of them
-        self._used = 0
-
-    def add(self, name: str) -> bool:
-        """False: it is there."""
-        if 4 * (self._used + 1) > 3 * len(self._slots):
-            self._grow()
-        wanted = _hash(name)
-        at = self._slot(wanted)
-        if self._slots[at]:
-            return False
-        self._slots[at] = wanted
-        self._used += 1
-        return True
-
-    def __contains__(self, name: str) -> bool:
-        return self._slots[self._slot(_hash(name))] != 0
-
-    def _slot(self, wanted: int) -> int:
-        """Where it is, or would be."""
-        slots, last = self._slots, len(self._slots) - 1
-        at = wanted & last
-        while slots[at] and slots[at] != wanted:
-            at = (at + 1) & last
-        return at
-
-    def _grow(self) -> None:
-        if self._used >= MAX_RESOURCES:
-            raise Refused(f"the manifest has more than {MAX_RESOURCES} resources")
-        old = self._slots
-        self._slots = array("Q", bytes(16 * len(old)))
-        for wanted in old:
-            if wanted:
-                self._slots[self._slot(wanted)] = wanted
-
-
-def _hash(name: str) -> int:
-    # Not Python's own: whoever chooses URLs must not be able to choose slots.
-    return int.from_bytes(sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big") or 1
-
-
-def _lines(source: Iterable[Any], most: int, where: str) -> Iterator[bytes]:
-    """Lines without their ends. The last one must have one too."""
-    ahead = b""
-    for chunk in source:
-        *whole, ahead = (ahead + bytes(chunk)).split(b"\n")
-        if len(ahead) > most or any(len(line) > most for line in whole):
-            raise Corrupt(f"{where} has a line of more than {most} bytes", subject=where)
-        yield from whole
-    if ahead:
-        raise Corrupt(f"{where} ends within a line", subject=where, code="truncated")
-
-
-def _parsed(text: bytes, where: str, place: _places.Place) -> ManifestLine:
-    line = _object(text, where)
-    name = _maybe(line, "name", str, where)
-    if name is not None:
-        _check_name(name, where, place)
-    parsed = ManifestLine(
-        url=_of(line, "url", str, where),
-        name=name,
-        content_type=_maybe(line, "content_type", str, where),
-        status_code=_maybe(line, "status_code", int, where),
-        bytes=_maybe(line, "size", int, where),
-        sha256=_maybe(line, "sha256", str, where),
-        failed=_maybe(line, "failed", str, where) or "",
-        skipped=_maybe(line, "skipped", str, where) or "",
-        member_of=_maybe(line, "member_of", str, where) or "",
-        members=_maybe(line, "members", int, where),
-        written=line,
-    )
-    facts = (parsed.name, parsed.bytes, parsed.sha256)
-    if not (parsed.failed or parsed.skipped) and None in facts:
-        raise Corrupt(f"{where} has no name, size or sha256", subject=where)
-    if (parsed.failed or parsed.skipped) and (parsed.bytes, parsed.sha256) != (None, None):
-        raise Corrupt(f"{where} says that it is stored and that it is not", subject=where)
-    return parsed
-
-
-def _check_name(name: str, where: str, place: _places.Place) -> None:
-    """One plain part of a path or key, and none of the bundle's documents."""
-    if name in (".", "..") or "/" in name or "\0" in name or not place.takes(name):
-        raise Refused(
-            f"{printable(where)} has the name {printable(name)!r}, which no resource may have", code="name"
-        )
-
-
-def _read_document(place: _places.Place) -> dict[str, Any]:
-    """What readers trust, without the keys of the resources, which may be many."""
-    where = place.store.location(place.document)
-    with place.store.get(place.document) as source:
-        text = b"".join(_without_keys(_lines(chain(source, (b"\n",)), MAX_DOCUMENT_BYTES, where), where))
-    document = _object(text, where)
-    document.pop("uploaded_keys", None)
-    return document
-
-
-def _without_keys(lines: Iterator[bytes], where: str) -> Iterator[bytes]:
-    total, within = 0, False
-    for line in lines:
-        within = within and not line.startswith(_KEYS_END)
-        if within:
-            continue
-        within = line == _KEYS_BEGIN
-        total += len(line)
-        if total > MAX_DOCUMENT_BYTES:
-            raise Corrupt(f"{where} has more than {MAX_DOCUMENT_BYTES} bytes", subject=where)
-        yield line
-
-
-def _uploaded_keys(place: _places.Place) -> Iterator[str] | None:
-    """The keys of the resources as the marker has them; None where there is no marker, or none of ours."""
-    if not place.has_marker:
-        return None
-    lines = _lines(place.store.get(place.document), MAX_LINE_BYTES, place.document)
-    for line in lines:
-        if line == _KEYS_BEGIN:
-            return _keys(lines, place.document)
-        if line.startswith(b'  "uploaded_keys": []'):
-            return iter(())
-        if line.startswith(b'  "meta"'):
-            break
-    return None
-
-
-def _keys(lines: Iterator[bytes], where: str) -> Iterator[str]:
-    for line in lines:
-        if line.startswith(_KEYS_END):
-            return
-        try:
-            yield str(json.loads(line.strip().rstrip(b",")))
-        except ValueError as error:
-            raise Corrupt(f"{where} has a key that is no text", subject=where) from error
-
-
-def _object(text: bytes, where: str) -> dict[str, Any]:
-    """JSON, or what Python prints for a dict, as an older format has it."""
-    try:
-        read = ast.literal_eval(text.decode()) if text.startswith(b"{'") else json.loads(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise Corrupt(f"{where} is no JSON", subject=where) from error
-    if not isinstance(read, dict):
-        raise Corrupt(f"{where} is no JSON object", subject=where)
-    return read
-
-
-def _of(read: dict[str, Any], name: str, kind: type, where: str) -> Any:
-    found = _maybe(read, name, kind, where)
-    if found is None:
-        raise Corrupt(f"{where} has no {name}", subject=where)
-    return found
-
-
-def _maybe(read: dict[str, Any], name: str, kind: type, where: str) -> Any:
-    found = read.get(name)
-    if found is None or (isinstance(found, kind) and not isinstance(found, bool)):
-        return found
-    raise Corrupt(f"{where} has a {name} that is no {kind.__name__}", subject=where)
 
 
 def _counted(stored: int | None, failed: int | None) -> str:

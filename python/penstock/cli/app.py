@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penstock.bundles.reader import printable
 from penstock.bundles.storage import KeyLayout
 from penstock.cli import bundle as bundle_command
 from penstock.cli import doctor as doctor_command
 from penstock.cli import fetch as fetch_command
+from penstock.display import printable
 from penstock.errors import Error
 
 if TYPE_CHECKING:

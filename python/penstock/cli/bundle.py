@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from penstock import _core, display
 from penstock.bundles import BundleReader, BundleRef, FolderBundles, ObjectBundles
 from penstock.bundles.notifications import SqsPublisher
-from penstock.bundles.reader import printable
 from penstock.cli.fetch import exit_code
+from penstock.display import printable
 from penstock.errors import Corrupt, Error, Refused
 from penstock.stores import S3Store
 from penstock.streams import call

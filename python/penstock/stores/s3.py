@@ -39,6 +39,8 @@ class S3Store(ObjectStore):
         credentials: A Credentials, or a callable that returns one.
         anonymous: Send requests unsigned.
         profile: Of ~/.aws.
+        mfa: For a role that asks for a device: called with its serial at each load of keys, on another thread,
+            and returns the six digits.
         sign_payload: auto, always, never.
         checksum: auto, none, or an algorithm.
         part_bytes: Of a multipart upload; doubles every 1,000 parts where the length is unknown.
@@ -70,6 +72,7 @@ class S3Store(ObjectStore):
         credentials: Credentials | Callable[[], Credentials] | None = None,
         anonymous: bool = False,
         profile: str | None = None,
+        mfa: Callable[[str], str] | None = None,
         sign_payload: str = "auto",
         checksum: str = "auto",
         part_bytes: Size = "8MiB",

@@ -218,6 +218,42 @@ TEST(CredentialCache, keys_that_come_expired_are_denied) {
   EXPECT_EQ(id, "error denied");
 }
 
+TEST(CredentialCache, keys_that_outlive_their_expiry_stay_in_use_and_are_tried_again_in_5_to_10_minutes) {
+  for (int round = 0; round < 20; ++round) {
+    Bench bench;
+    bench.source = [&bench] {
+      auto keys = bench.keys(++bench.loads, hours{1});
+      keys.outlive_expiry = true;
+      return keys;
+    };
+    bench.warm_up();
+    bench.fail_loads();
+    bench.clock->advance(hours{1});
+    std::string id;
+    bench.cache->get([&](Loaded loaded) { id = Bench::id_of(loaded); });
+    bench.run_jobs();
+    EXPECT_EQ(id, "AKID1");
+    bench.clock->advance(minutes{5} - seconds{1});
+    EXPECT_EQ(bench.asked_id(), "AKID1");
+    EXPECT_TRUE(bench.jobs.empty());
+    bench.clock->advance(minutes{5} + seconds{1});
+    bench.asked();
+    EXPECT_EQ(bench.jobs.size(), 1u);
+  }
+}
+
+TEST(CredentialCache, keys_that_outlive_their_expiry_may_come_ended) {
+  Bench bench;
+  bench.source = [&bench] {
+    auto keys = bench.keys(++bench.loads, -hours{1});
+    keys.outlive_expiry = true;
+    return keys;
+  };
+  bench.warm_up();
+  EXPECT_EQ(bench.asked_id(), "AKID1");
+  EXPECT_TRUE(bench.jobs.empty()) << "they are not asked for again and again";
+}
+
 TEST(CredentialCache, a_source_that_hands_out_the_same_keys_is_not_asked_in_a_tight_loop) {
   Bench bench;
   const auto same = bench.keys(1, hours{1});

@@ -2,46 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "support/errors.h"
-#include "support/temporary_folder.h"
+#include "aws/chain_world.h"
 
 namespace penstock::aws {
 namespace {
 
-using test::error_of;
 using test::write_file;
-
-// A home of its own for each test; nothing of the process's world gets in.
-struct World {
-  test::TemporaryFolder folder;
-  ChainInputs inputs;
-
-  World() {
-    std::filesystem::create_directory(folder / ".aws");
-    inputs.home = folder.path();
-    inputs.environment["PATH"] = "/usr/bin:/bin";
-  }
-  World& set(const std::string& name, const std::string& value) {
-    inputs.environment[name] = value;
-    return *this;
-  }
-  World& credentials(const std::string& text) {
-    write_file(folder / ".aws/credentials", text);
-    return *this;
-  }
-  World& config(const std::string& text) {
-    write_file(folder / ".aws/config", text);
-    return *this;
-  }
-  World& profile(const std::string& name) {
-    inputs.profile = name;
-    return *this;
-  }
-  Credentials found() const { return load(make_chain(inputs), inputs, {}); }
-  Error failure() const {
-    return error_of([this] { found(); });
-  }
-};
+using World = ChainWorld;
 
 constexpr const char* kFileKeys =
     "[default]\naws_access_key_id = FILE\naws_secret_access_key = file-secret\n"
@@ -191,29 +158,34 @@ TEST(Chain, a_file_that_cannot_be_parsed_stops_it) {
   EXPECT_EQ(error.message().find("canary"), std::string::npos);
 }
 
-TEST(Chain, what_a_profile_asks_for_and_is_not_there_is_refused_not_skipped) {
-  for (const auto* setting : {"role_arn = arn:aws:iam::1:role/r", "credential_source = Ec2InstanceMetadata",
-                              "web_identity_token_file = /t", "sso_session = s", "sso_start_url = https://x",
-                              "login_session = l"}) {
+TEST(Chain, a_login_session_is_refused_not_skipped) {
+  World world;
+  world.config("[profile p]\nlogin_session = l\naws_access_key_id=A\naws_secret_access_key=B\n");
+  const auto error = world.profile("p").failure();
+  EXPECT_EQ(error.kind(), Kind::refused);
+  EXPECT_NE(error.message().find("login_session"), std::string::npos) << error.message();
+  EXPECT_NE(error.message().find("credential_process"), std::string::npos) << error.message();
+}
+
+TEST(Chain, a_configured_source_that_fails_stops_it) {
+  for (const auto* setting : {"role_arn = arn:aws:iam::1:role/r", "web_identity_token_file = /t",
+                              "sso_account_id = 1", "sso_role_name = r"}) {
     World world;
     world.config(std::string{"[profile p]\n"} + setting + "\naws_access_key_id=A\naws_secret_access_key=B\n");
-    const auto error = world.profile("p").failure();
-    EXPECT_EQ(error.kind(), Kind::refused) << setting;
-    EXPECT_NE(error.message().find(std::string{setting}.substr(0, 8)), std::string::npos) << error.message();
-    EXPECT_NE(error.message().find("credential_process"), std::string::npos) << error.message();
+    EXPECT_NO_THROW(world.failure()) << setting;
   }
 }
 
-TEST(Chain, web_identity_in_the_environment_is_refused_not_skipped) {
-  World world;
-  world.credentials(kFileKeys).set("AWS_WEB_IDENTITY_TOKEN_FILE", "/t").set("AWS_ROLE_ARN", "arn:x");
-  EXPECT_EQ(world.failure().kind(), Kind::refused);
-}
-
-TEST(Chain, container_and_instance_variables_do_not_apply_yet) {
+TEST(Chain, what_the_machine_gives_comes_after_files) {
   World world;
   world.credentials(kFileKeys).set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/x");
   EXPECT_EQ(world.found().access_key_id, "FILE");
+}
+
+TEST(Chain, a_misspelt_profile_does_not_end_as_the_role_of_the_machine) {
+  World world;
+  world.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/x").set("AWS_PROFILE", "absent");
+  EXPECT_NE(world.failure().message().find("profile absent is in neither"), std::string::npos);
 }
 
 TEST(CredentialProcess, gives_keys_token_and_expiry) {
@@ -313,6 +285,15 @@ TEST(Endpoint, is_the_services_own_variable_then_the_general_ones_then_the_profi
   EXPECT_EQ(endpoint_for(world.set("AWS_ENDPOINT_URL", "http://url").inputs, "s3"), "http://url");
   EXPECT_EQ(endpoint_for(world.set("AWS_ENDPOINT_URL_S3", "http://own").inputs, "s3"), "http://own");
   EXPECT_EQ(endpoint_for(world.inputs, "sqs"), "http://url");
+  EXPECT_EQ(endpoint_for(world.set("AWS_ENDPOINT_URL_SSO_OIDC", "http://oidc").inputs, "sso-oidc"),
+            "http://oidc");
+}
+
+TEST(Endpoint, AWS_ENDPOINT_is_for_stores_and_queues_not_for_who_gives_keys) {
+  World world;
+  world.set("AWS_ENDPOINT", "http://store");
+  EXPECT_EQ(endpoint_for(world.inputs, "sqs"), "http://store");
+  EXPECT_EQ(endpoint_for(world.inputs, "sts"), "");
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include "penstock/http/client.h"
 
 #include "support/errors.h"
+#include "support/quick_client.h"
+#include "support/scripted_server.h"
 #include "support/temporary_folder.h"
 
 namespace penstock::aws {
@@ -99,6 +101,61 @@ TEST(CredentialsFor, a_forked_child_loads_for_itself) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// A container's agent on loopback, a clock that the test moves, and keys that end an hour after its start.
+struct Agent {
+  test::ScriptedServer server;
+  std::shared_ptr<ManualClock> clock =
+      std::make_shared<ManualClock>(WallTime{std::chrono::seconds{1893549845}});
+  std::shared_ptr<http::Client> client = test::quick_client({.clock = clock});
+  std::shared_ptr<CredentialCache> cache;
+
+  Agent() {
+    ChainInputs inputs;
+    inputs.environment = {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", server.url("/keys")}};
+    cache = credentials_for(inputs, client);
+    gives("ONE", "2030-01-02T03:04:05Z");
+  }
+  void gives(const std::string& id, const std::string& expires) {
+    server.on("/keys", test::respond(200, {},
+                                     R"({"AccessKeyId": ")" + id + R"(", "SecretAccessKey": "s", )" +
+                                         R"("Token": "t", "Expiration": ")" + expires + "\"}"));
+  }
+  void fails() { server.on("/keys", test::respond(403)); }
+  std::string id() const { return cache->wait({}).access_key_id; }
+  bool asked(std::size_t times) const {
+    return server.wait_until([times](const auto& seen) { return seen.requests().size() == times; });
+  }
+};
+
+TEST(CredentialsFor, a_failed_refresh_keeps_the_keys_of_an_endpoint_until_they_end) {
+  Agent agent;
+  EXPECT_EQ(agent.id(), "ONE");
+  agent.fails();
+  agent.clock->advance(std::chrono::minutes{50});
+  EXPECT_EQ(agent.id(), "ONE");
+  EXPECT_TRUE(agent.asked(2)) << "in the background";
+  agent.clock->advance(std::chrono::minutes{10});
+  const auto error = error_of([&] { agent.id(); });
+  EXPECT_EQ(error.kind(), Kind::denied);
+  EXPECT_NE(error.message().find("expired"), std::string::npos) << error.message();
+  agent.gives("TWO", "2030-01-02T05:04:05Z");
+  agent.clock->advance(std::chrono::minutes{1});
+  EXPECT_EQ(agent.id(), "TWO");
+}
+
+TEST(CredentialsFor, stores_of_two_regions_have_a_cache_each) {
+  World world;
+  auto other = world.inputs;
+  other.region_hint = "eu-west-2";
+  EXPECT_NE(credentials_for(other, world.client), credentials_for(world.inputs, world.client));
+}
+
+TEST(CredentialsFor, those_with_an_mfa_callable_are_never_shared) {
+  World world;
+  world.inputs.mfa = [](const std::string&) { return std::string{"123456"}; };
+  EXPECT_NE(credentials_for(world.inputs, world.client), credentials_for(world.inputs, world.client));
 }
 
 TEST(ChainInputs, from_process_holds_the_environment_and_a_home) {

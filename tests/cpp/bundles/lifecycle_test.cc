@@ -1,5 +1,6 @@
 #include "penstock/bundles/lifecycle.h"
 
+#include <latch>
 #include <optional>
 #include <thread>
 
@@ -11,7 +12,7 @@
 namespace penstock::bundles::test {
 namespace {
 
-using penstock::test::error_of;
+using penstock::test::error_from;
 
 TEST(Lifecycle, makes_way_only_once_its_last_add_has_taken_back_what_it_wrote) {
   int discarded = 0;
@@ -31,20 +32,34 @@ TEST(Lifecycle, one_that_was_never_used_makes_way_at_once) {
   EXPECT_EQ(lifecycle.state(), State::abandoned);
 }
 
+// Reads nothing until it is let go, whoever asks it to stop.
+struct Stubborn : Source {
+  std::latch is_read{1}, let_go{1};
+  std::size_t read(MutableBytes) override {
+    is_read.count_down();
+    let_go.wait();
+    return 0;
+  }
+};
+
 TEST(Lifecycle, a_bid_is_not_given_away_while_an_add_of_the_old_bundle_still_runs) {
   ObjectWorld world;
   const auto storage = world.storage();
   BundleRef ref = reference();
   const auto old = storage->start(ref, world.recipe);
-  Pipe pipe;
+  Stubborn body;
   std::optional<Error> added;
   std::jthread adds{
-      [&] { added = penstock::test::error_from([&] { old->add({.url = "https://h/a"}, pipe.reader); }); }};
-  while (old->state() != State::adding) std::this_thread::yield();
+      [&] { added = error_from([&] { old->add({.url = "https://h/a"}, body); }); }};
+  body.is_read.wait();
   old->abort("the test");
-  EXPECT_EQ(error_of([&] { storage->start(ref, world.recipe); }).facts().code, code::kAlreadyOpen);
-  pipe.writer.abort("the test");
+  const auto refused = error_from([&] { storage->start(ref, world.recipe); });
+  body.let_go.count_down();
   adds.join();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->facts().code, code::kAlreadyOpen);
+  ASSERT_TRUE(added);
+  EXPECT_EQ(added->kind(), Kind::cancelled);
   const auto fresh = storage->start(ref, world.recipe);
   add(*fresh, "https://h/a", "new");
   fresh->finish(Json::object());

@@ -47,11 +47,6 @@ class Forbidding : public store::MemoryStore {
   Names aborted{};
 };
 
-std::string dead_owner() {
-  const std::string mine = this_owner();
-  return mine.substr(0, mine.rfind('/')) + "/1";
-}
-
 class RecoveryTest : public ::testing::Test {
  protected:
   RecoveryTest() {

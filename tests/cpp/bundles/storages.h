@@ -15,6 +15,7 @@
 #include "penstock/bundles/folder_bundles.h"
 #include "penstock/bundles/folder_staging.h"
 #include "penstock/bundles/object_bundles.h"
+#include "penstock/bundles/owner.h"
 #include "penstock/store/memory_store.h"
 #include "penstock/streams/memory.h"
 #include "penstock/streams/pipe.h"
@@ -27,6 +28,12 @@ namespace fs = std::filesystem;
 using penstock::test::TemporaryFolder;
 
 inline const std::string kBid = "custom-one";
+
+// Of a process that is no more: its pid was given again.
+inline std::string dead_owner() {
+  const std::string mine = this_owner();
+  return mine.substr(0, mine.rfind('/')) + "/1";  // another start time
+}
 
 inline BundleRef reference(const std::string& bid = kBid) {
   return {.primary_url = "https://h/", .resources_count = 2, .bid = bid};

@@ -65,7 +65,10 @@ TEST(Spool, what_a_full_disk_refuses_is_not_in_it) {
 }
 
 TEST(Spool, a_folder_that_is_not_there_is_missing) {
-  EXPECT_EQ(error_of([] { Spool{"/nowhere/at/all"}; }).kind(), Kind::missing);
+  Spool spool{"/nowhere/at/all"};
+  const std::string text(100'000, 'x');
+  EXPECT_EQ(error_of([&] { spool.write(as_bytes(text)); }).kind(), Kind::missing);
+  EXPECT_EQ(spool.size(), 0u);
 }
 
 TEST(Spool, what_is_cut_is_as_if_it_was_never_written) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from penstock.aio._jobs import done, loop
@@ -34,7 +35,7 @@ logger = _log.get_logger(__name__)
 PendingPolicy = Literal["required", "best_effort", "off"]
 
 
-class NativeStorage:
+class NativeStorage(ABC):
     """Bundles of the core. One serves any thread and loop; an open bundle belongs to the loop it was started on."""
 
     _storage_type: ClassVar[str]
@@ -78,17 +79,17 @@ class NativeStorage:
 
     # --- What the two do differently ---
 
+    @abstractmethod
     def _native(self) -> _core.FolderBundles | _core.ObjectBundles:
         """The core's storage, made when it is first needed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _make_bundle(self, bundle_ref: BundleRef) -> Any:
         """What ``_active_bundles`` holds: looked up when it is wanted, so that it can be replaced."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _writes_record(self, recipe: FetcherRecipe) -> bool:
         """Whether somebody would have to be told after a crash."""
-        raise NotImplementedError
 
     # --- The life of a bundle ---
 
@@ -185,6 +186,7 @@ class NativeStorage:
             return completion.hook_calls
         return HookCalls()
 
+    @abstractmethod
     def _check_message(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe) -> None:
         """Refuse what could never be announced, while nothing is visible."""
 

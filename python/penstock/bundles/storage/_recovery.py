@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from penstock.aio._jobs import STOPS_WITHIN, done, loop, retrieve
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 _PUBLISHES_AT_ONCE = 32
+_JUDGED_AHEAD = 32
 
 
 class Recovery:
@@ -40,9 +42,8 @@ class Recovery:
     async def run(self) -> None:
         """A bundle's hooks at a time, in the order of the BIDs; the queue is told side by side."""
         try:
-            async for key, text in self._records():
-                ref, metadata = await self._judged(key, text)
-                if ref is not None and await self._called_back(ref):
+            async for ref, metadata in self._to_tell():
+                if await self._called_back(ref):
                     await self._at_once.acquire()
                     self._tell(ref, metadata)
             if self._telling:
@@ -52,22 +53,45 @@ class Recovery:
                 task.cancel()
             await asyncio.gather(*self._telling, return_exceptions=True)
 
-    async def _records(self) -> AsyncIterator[tuple[str | None, str]]:
-        """(key, text) of what is in a key-value store, (None, text) of what is beside the bundles."""
+    async def _to_tell(self) -> AsyncIterator[tuple[BundleRef, dict[str, Any]]]:
+        """Records are judged ahead of the hooks: each takes an answer or two of a store."""
+        ahead: deque[asyncio.Task[tuple[BundleRef | None, dict[str, Any]]]] = deque()
+        try:
+            async for key, text in self._records():
+                ahead.append(asyncio.create_task(self._judged_there(key, text)))
+                if len(ahead) == _JUDGED_AHEAD:
+                    ref, metadata = await ahead.popleft()
+                    if ref is not None:
+                        yield ref, metadata
+            while ahead:
+                ref, metadata = await ahead.popleft()
+                if ref is not None:
+                    yield ref, metadata
+        finally:
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
+
+    async def _records(self) -> AsyncIterator[tuple[str | None, str | None]]:
+        """(None, text) of what is beside the bundles, (key, None) of what is in a key-value store."""
         on = call()
         recipe_id = self._recipe.recipe_id
         for text in await done(self._storage._native().pending(recipe_id, on, loop()), on.stop):
             yield None, text
         kv_store = self._storage._pending.kv_store
         for key in [] if kv_store is None else await _pending.record_keys(kv_store, recipe_id):
+            yield key, None
+
+    async def _judged_there(
+        self, key: str | None, text: str | None
+    ) -> tuple[BundleRef | None, dict[str, Any]]:
+        if text is None:
             try:
-                value = await kv_store.get(key)
-                text = value if isinstance(value, str) else json.dumps(value)
+                value = await self._storage._pending.kv_store.get(key)
+                text = value if value is None or isinstance(value, str) else json.dumps(value)
             except Exception as error:
                 logger.warning("PENDING_RECORD_KEPT", key=key, error=str(error))
-                continue
-            if value is not None:
-                yield key, text
+        return (None, {}) if text is None else await self._judged(key, text)
 
     async def _judged(self, key: str | None, text: str) -> tuple[BundleRef | None, dict[str, Any]]:
         """The bundle to tell of, if it is one that became visible and somebody was not told."""

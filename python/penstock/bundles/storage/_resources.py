@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock import _core
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from penstock.bundles.core import BundleRef
 
 
-class NativeBundle:
+class NativeBundle(ABC):
     """Resources are written to it in parallel; close() makes all of them visible."""
 
     _storage_type: ClassVar[str]
@@ -32,9 +33,9 @@ class NativeBundle:
         self._native = native
         self._idle_timeout = idle_timeout
 
+    @abstractmethod
     async def _open(self) -> _core.Bundle:
         """Without a storage it starts itself."""
-        raise NotImplementedError
 
     async def _started(self) -> _core.Bundle:
         if self._native is None:
@@ -53,6 +54,7 @@ class NativeBundle:
         )
         self._stored(location)
 
+    @abstractmethod
     def _stored(self, location: str) -> None:
         """One more is there."""
 

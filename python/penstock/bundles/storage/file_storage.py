@@ -49,6 +49,9 @@ class FileStorageBundle(NativeBundle):
         """What a resource of this URL is called, if no other has that name."""
         return _core.resource_name(url)
 
+    def _stored(self, location: str) -> None:
+        """Paths are not kept."""
+
     async def _open(self) -> _core.Bundle:
         ref = core_fields(self.bundle_ref)
         bundle: _core.Bundle = await started(_core.FolderBundles(os.fspath(self.output_dir), {}), ref)
@@ -148,6 +151,9 @@ class FileStorage(NativeStorage):
 
     def _writes_record(self, recipe: FetcherRecipe) -> bool:
         return bool(holders(recipe))
+
+    def _check_message(self, bundle_ref: BundleRef, metadata: dict[str, Any], recipe: FetcherRecipe) -> None:
+        """A folder sends none."""
 
     def __repr__(self) -> str:
         return f"FileStorage({os.fspath(self.output_dir)!r})"
