@@ -71,6 +71,12 @@ Error typed(const Meaning& meaning, std::string_view detail) {
 
 }  // namespace
 
+Error our_error(Kind kind, std::string_view code, std::string message) {
+  Facts facts;
+  facts.code = code;
+  return Error(kind, std::move(message), std::move(facts));
+}
+
 Error fault(const Breakdown& breakdown) {
   if (breakdown.address_blocked) return blocked_fault();
   const std::string_view detail =
@@ -94,8 +100,10 @@ Error stall_fault() {
 }
 
 Error starved_fault() {
-  return typed(
+  Error error = typed(
       {Kind::lost, "starved", "the body's source gave no byte for too long; the request was dropped"}, {});
+  error.facts().side = Side::source;
+  return error;
 }
 
 Error cut_stream_fault() {
