@@ -27,7 +27,7 @@ class Payload {
   virtual std::uint64_t size() const = 0;
   // Copies from `offset` into `out`; returns how much, which is less than asked only at the end.
   virtual std::size_t read_at(std::uint64_t offset, MutableBytes out) const = 0;
-  // What it is if it is made while it is sent, and not there to be read: then read_at() gives nothing.
+  // What it is if it is made while it is sent, and not there to be read: then read_at() throws.
   virtual const UploadStream* stream() const { return nullptr; }
 };
 

@@ -111,7 +111,15 @@ void Try::transfer_done(CURLcode result) {
   }
   // libcurl takes a head that ends before its blank line for a whole answer without a body.
   if (result == CURLE_OK && !stopped_ && !head_.complete()) fault_ = cut_head_fault();
+  if (result == CURLE_OK && !fault_ && acknowledged_early()) fault_ = cut_stream_fault();
   owner_.try_ended();
+}
+
+// What was made for this try alone cannot be there before it was all taken.
+bool Try::acknowledged_early() const {
+  const Payload* body = request_->body.get();
+  const bool well = head_.status() >= 200 && head_.status() <= 299;
+  return well && body && body->stream() && sent_ < body->size();
 }
 
 void Try::note_connection() {

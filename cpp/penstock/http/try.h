@@ -75,6 +75,7 @@ class Try final : private Easy::Events {
   void fail(Error fault);
   void leave();
   void note_connection();
+  bool acknowledged_early() const;
   bool moving() const { return running_ && !paused_ && (!request_sent_ || answered_); }
 
   Engine& engine_;

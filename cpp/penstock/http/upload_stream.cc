@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 #include "penstock/base/wait.h"
@@ -57,10 +58,16 @@ bool UploadStream::wait_for_try() {
   state.written = 0;
   state.reader = std::move(pipe.reader);
   state.coming = true;
-  const auto ready = std::exchange(state.ready, nullptr);
+  lock.unlock();
+  if (bytes_ == 0) tell_it_comes();
+  return true;
+}
+
+void UploadStream::tell_it_comes() {
+  std::unique_lock lock(state_->mutex);
+  const auto ready = std::exchange(state_->ready, nullptr);
   lock.unlock();
   if (ready) ready();
-  return true;
 }
 
 MutableBytes UploadStream::room() {
@@ -70,14 +77,23 @@ MutableBytes UploadStream::room() {
 bool UploadStream::write(Bytes bytes) try {
   if (bytes.empty()) return true;
   State& state = *state_;
+  if (state.written == 0) tell_it_comes();
   state.writer.write(bytes);
   state.written += bytes.size();
-  if (state.written == bytes_) state.writer.finish();
+  if (state.written == bytes_) finish();
   return true;
 } catch (const Error&) {
   const std::lock_guard lock(state_->mutex);
   if (state_->wanted || state_->closed) return false;
   throw;
+}
+
+void UploadStream::finish() try { state_->writer.finish(); } catch (const Error&) {
+  // The far end has it all already, or has failed: that is wait_for_try()'s to say.
+}
+
+std::size_t UploadStream::read_at(std::uint64_t, MutableBytes) const {
+  throw std::logic_error("a body that is made while it is sent cannot be read at a place");
 }
 
 void UploadStream::close() const {

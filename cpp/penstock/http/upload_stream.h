@@ -40,11 +40,11 @@ class UploadStream final : public Payload {
 
   void close() const;
 
-  // The exchange.
+  // The exchange. It holds its body const, as it may change no byte of one; what these change is the passage.
   std::uint64_t size() const override { return bytes_; }
-  std::size_t read_at(std::uint64_t, MutableBytes) const override { return 0; }
+  std::size_t read_at(std::uint64_t, MutableBytes) const override;  // std::logic_error
   const UploadStream* stream() const override { return this; }
-  // Wants the body from its first byte: `ready` is called once, on the maker's thread, when it is coming.
+  // Wants the body from its first byte: `ready` is called once, on the maker's thread, when that is there.
   void begin(std::function<void()> ready) const;
   // nullopt: nothing there yet. Throws Error(lost) if its maker has left.
   std::optional<std::size_t> read(MutableBytes out) const;
@@ -52,6 +52,8 @@ class UploadStream final : public Payload {
 
  private:
   struct State;
+  void tell_it_comes();
+  void finish();
   const std::shared_ptr<Engine> engine_;
   const std::uint64_t bytes_;
   const std::unique_ptr<State> state_;
