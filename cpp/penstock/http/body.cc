@@ -13,6 +13,7 @@ namespace penstock::http {
 namespace {
 
 constexpr std::chrono::milliseconds kBudgetLook{10};
+constexpr std::size_t kLeastRingBytes = 16 * 1024;  // what libcurl gives at once
 
 }  // namespace
 
@@ -33,6 +34,7 @@ StreamBody::StreamBody(std::shared_ptr<Engine> engine, Request request, CallOpti
 }
 
 void StreamBody::start() {
+  wait_for_room();
   begin(std::make_unique<Delivery>(fresh_ring(), arrival_));
   // The exchange keeps the stop and the deadline itself; this wait only has to hear of its end.
   std::unique_lock lock(arrival_->mutex);
@@ -42,11 +44,11 @@ void StreamBody::start() {
 }
 
 std::size_t StreamBody::ring_bytes() const {
-  return options_.ring_bytes.value_or(engine_->options().ring_bytes);
+  if (!options_.ring_bytes) return engine_->options().ring_bytes;
+  return std::max(*options_.ring_bytes, kLeastRingBytes);
 }
 
 Delivery::Ring StreamBody::fresh_ring() const {
-  wait_for_room();
   return {.bytes = ring_bytes(), .call = options_.call, .budget = engine_->options().budget};
 }
 
@@ -125,6 +127,7 @@ void StreamBody::rewind() {
   if (!mark_) throw std::logic_error("rewind() without mark()");
   if (*mark_ == read_) return;
   drop();
+  reader_ = {};  // one ring at a time
   read_ = *mark_;
   auto delivery = std::make_unique<Delivery>(fresh_ring(), arrival_, read_);
   reader_ = std::move(arrival_->reader);

@@ -76,8 +76,8 @@ struct CallOptions {
   std::optional<std::uint64_t> stall_bytes_per_second;  // 0: any byte is progress
   std::optional<int> connections_per_host;
   std::optional<std::chrono::milliseconds> idle_connection;
-  std::optional<std::size_t> ring_bytes;                   // open(): of the body's ring
-  std::optional<std::size_t> receive_bytes, upload_bytes;  // libcurl's buffers, at least 16 KiB
+  // open(): of the body's ring; and libcurl's buffers. Less than 16 KiB is 16 KiB.
+  std::optional<std::size_t> ring_bytes, receive_bytes, upload_bytes;
   // How long an UploadStream may leave the far end without a byte: then the try fails, as `starved`.
   std::chrono::milliseconds starved{15'000};
   std::size_t max_body_bytes = 8_MiB;  // send, submit: over is Error(corrupt)

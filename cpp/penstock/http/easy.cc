@@ -17,8 +17,8 @@ namespace {
 // were busy otherwise; the bare libcurl loop took 3.8).
 constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::size_t kBulkBufferBytes = 512 * 1024;
-constexpr std::size_t kAnswerBytes = 64 * 1024;       // of bodies that are kept whole: listings, errors
-constexpr std::size_t kLeastUploadBytes = 16 * 1024;  // libcurl's own
+constexpr std::size_t kAnswerBytes = 64 * 1024;  // of bodies that are kept whole: listings, errors
+constexpr std::size_t kLeastBytes = 16 * 1024;   // libcurl's own
 constexpr long kExpectWaitMs = 1000;
 constexpr std::uint64_t kExpectBytes = 1_MiB;
 
@@ -78,12 +78,12 @@ void Easy::begin(const Request& request, const Wire& wire, Events& events) {
 
 void Easy::size_buffers(const Request& request, const Wire& wire) {
   receive_bytes_ = wire.ring_bytes > 0 ? std::min(most_bytes_, wire.ring_bytes) : kAnswerBytes;
-  if (wire.receive_bytes > 0) receive_bytes_ = std::min(receive_bytes_, wire.receive_bytes);
+  if (wire.receive_bytes > 0)
+    receive_bytes_ = std::min(receive_bytes_, std::max(wire.receive_bytes, kLeastBytes));
   upload_bytes_ = 0;  // libcurl takes none before it has something to send
   if (!request.body || request.body->size() == 0) return;
   const std::size_t most = wire.upload_bytes > 0 ? wire.upload_bytes : most_bytes_;
-  upload_bytes_ =
-      std::max<std::size_t>(std::min<std::uint64_t>(request.body->size(), most), kLeastUploadBytes);
+  upload_bytes_ = std::max<std::size_t>(std::min<std::uint64_t>(request.body->size(), most), kLeastBytes);
 }
 
 void Easy::set_common() {
@@ -100,7 +100,7 @@ void Easy::set_common() {
   curl_easy_setopt(handle_, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(handle_, CURLOPT_BUFFERSIZE, static_cast<long>(receive_bytes_));
   curl_easy_setopt(handle_, CURLOPT_UPLOAD_BUFFERSIZE,
-                   static_cast<long>(std::max(upload_bytes_, kLeastUploadBytes)));
+                   static_cast<long>(std::max(upload_bytes_, kLeastBytes)));
   curl_easy_setopt(handle_, CURLOPT_CONNECTTIMEOUT_MS, milliseconds_of(options_.connect));
   curl_easy_setopt(handle_, CURLOPT_DNS_CACHE_TIMEOUT, seconds_of(options_.dns_cache));
   curl_easy_setopt(handle_, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);

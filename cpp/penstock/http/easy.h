@@ -4,8 +4,7 @@
 //          handle before either.
 // Threads: the I/O thread only.
 // Memory:  libcurl's buffers for bodies on their way: 256 KiB each, 512 with `bulk`, or as Wire says; no
-// larger
-//          than the body that is sent, but for libcurl's least.
+//          larger than the body that is sent, but for libcurl's least.
 #pragma once
 
 #include <memory>
