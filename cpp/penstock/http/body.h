@@ -24,6 +24,7 @@ class StreamBody final : public Body {
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override;
   bool rewindable() const override { return arrival_->resume.possible(); }
+  std::string_view repeat_obstacle() const override { return arrival_->resume.obstacle(); }
   void mark() override;
   void rewind() override;
   int status() const override { return arrival_->status; }
