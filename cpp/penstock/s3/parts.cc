@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "penstock/base/error.h"
 #include "penstock/base/units.h"
@@ -64,6 +65,7 @@ MutableBytes PagedPart::room() {
 }
 
 Page PagedPart::spill(const std::string& folder) {
+  if (spool_ && pages_.size() == before_spool_) throw std::logic_error{"the page it gave back was not added"};
   if (!spool_) {
     spool_.emplace(folder);
     before_spool_ = pages_.size() - 1;

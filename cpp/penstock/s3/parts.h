@@ -65,11 +65,11 @@ class PagedPart final : public http::Payload {
   std::size_t read_at(std::uint64_t offset, MutableBytes out) const override;
 
  private:
-  OnRelease on_release_;
   std::uint64_t capacity() const { return page_bytes() + spilled_pages() * kPageBytes; }
   std::uint64_t spilled_pages() const { return spool_ ? spool_->size() / kPageBytes : 0; }
   std::size_t read_within(std::uint64_t page, std::uint64_t in_page, MutableBytes out) const;
 
+  OnRelease on_release_;
   // Pages before the file, the file, and after it the one page that is filled.
   std::vector<Page> pages_;
   std::optional<disk::Spool> spool_;

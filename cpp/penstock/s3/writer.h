@@ -1,10 +1,9 @@
 // The Sink over one object: PutObject for what fits one part, a multipart upload for the rest.
 //
-// Memory:   relayed (relay.h): no part at all. Else
-//           the part being filled and the parts in flight, in pages of the Budget. 8 MiB are always granted,
-//           page by page; beyond that a page is taken only if there is room now, else the writer waits for
-//           its own parts, and then the rest of the part goes to a file. So no number of writers can
-//           deadlock.
+// Memory:   relayed (relay.h), no part at all. Else the part being filled and the parts in flight, in pages
+//           of the Budget. 8 MiB are always granted, page by page; beyond that a page is taken only if there
+//           is room now, else the writer waits for its own parts, and then the rest of the part goes to a
+//           file. So no number of writers can deadlock.
 #pragma once
 
 #include <memory>
@@ -43,6 +42,16 @@ class ObjectWriter final : public Sink {
 
   bool fill_page(Source& source);
   bool take_page(Source& source);
+  void took(Bytes bytes);  // `bytes` of room() are filled
+  void account(Bytes bytes);
+  void seal();
+  [[noreturn]] void refuse_another_part() const;
+  void send_part(PayloadPtr part);
+  void open_upload();
+  std::optional<Digest> close_checksum(std::uint64_t part_bytes);
+  void put_slices(Bytes bytes);
+
+  // growth.cc
   MutableBytes room();  // where the next bytes go: never empty
   void add_page(Page page);
   Page fresh_page();
@@ -50,23 +59,16 @@ class ObjectWriter final : public Sink {
   bool part_takes_no_more() const;
   bool part_is_full() const;
   std::optional<Page> next_page();
-  void took(Bytes bytes);  // `bytes` of room() are filled
-  void account(Bytes bytes);
-  void seal();
   bool may_spill() const;
   Page spilled_page();
   void seal_early();
-  [[noreturn]] void refuse_another_part() const;
-  void send_part(PayloadPtr part);
-  void open_upload();
-  std::optional<Digest> close_checksum(std::uint64_t part_bytes);
-  void put_slices(Bytes bytes);
 
   // relay.cc
   class Accounted;
   bool relays(const Source& source);
   void relay(Source& source);
   void relay_part(Source& source);
+  void send_relayed(Source& source, std::uint64_t bytes);
   bool relay_try(Source& source, http::UploadStream& body, std::uint64_t bytes, PartTrailer* trailer);
 
   void verify() const;
@@ -88,6 +90,7 @@ class ObjectWriter final : public Sink {
   std::shared_ptr<Flight> flight_ = std::make_shared<Flight>();
   std::unique_ptr<MultipartUpload> upload_;
   std::shared_ptr<PagedPart> part_;  // being filled
+  Page spare_;                       // the next of its pages, for which a source had no byte yet
   PayloadPtr whole_;                 // put(): the borrowed body of a PutObject
   std::optional<Algorithm> checksum_;
   std::optional<Hasher> part_checksum_;    // of the part being filled

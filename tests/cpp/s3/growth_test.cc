@@ -54,6 +54,15 @@ struct Growth : ::testing::Test {
     }
     return parts;
   }
+  void expect_parts_of(std::string_view content, std::uint64_t part_bytes) const {
+    const auto parts = sent();
+    ASSERT_EQ(parts.size(), (content.size() + part_bytes - 1) / part_bytes);
+    for (std::size_t index = 0; index < parts.size(); ++index) {
+      const auto bytes = content.substr(index * part_bytes, part_bytes);
+      EXPECT_EQ(parts[index].first, bytes.size());
+      EXPECT_EQ(parts[index].second, sha256(bytes)) << "part " << index + 1;
+    }
+  }
 };
 
 // 7.8 TiB with parts of 8 MiB are 16,368,000 bytes with parts of 16 bytes.
@@ -95,15 +104,55 @@ TEST_F(Growth, APartLargerThanTheBudgetGoesThroughAFileAndIsSentAgainFromThere) 
   S3Store spooling = store(20_MiB, scratch.path(), provider_row("minio"));
   const std::string content = test::random_bytes(49_MiB + 12'345);
   EXPECT_EQ(put(spooling, content).bytes, content.size());
-  const auto parts = sent();
-  ASSERT_EQ(parts.size(), 3u);
-  for (std::size_t index = 0; index < parts.size(); ++index) {
-    const auto bytes = std::string_view{content}.substr(index * 20_MiB, 20_MiB);
-    EXPECT_EQ(parts[index].first, bytes.size());
-    EXPECT_EQ(parts[index].second, sha256(bytes));
-  }
+  expect_parts_of(content, 20_MiB);
   EXPECT_LE(budget->statistics().peak, budget->statistics().limit);
   EXPECT_TRUE(scratch.names().empty()) << "the file has a name";
+}
+
+// However it comes: a page that was taken for bytes which then did not come is the part's next one.
+TEST_F(Growth, APartThatSpillsMayBeWrittenInAnyPieces) {
+  S3Store spooling = store(40_MiB, scratch.path(), provider_row("minio"));
+  const std::string content = test::random_bytes(45_MiB + 1);
+  for (const std::size_t piece : {1_MiB, 256_KiB, 300'001ul}) {
+    bucket.forget_asked();
+    const auto writer = spooling.open_writer("k");
+    for (std::size_t at = 0; at < content.size(); at += piece) {
+      MemorySource source{as_bytes(content).subspan(at, std::min(piece, content.size() - at))};
+      if (at / piece % 2 == 0) {
+        writer->write_from(source);
+      } else {
+        writer->write(as_bytes(content).subspan(at, std::min(piece, content.size() - at)));
+      }
+    }
+    EXPECT_EQ(writer->finish().bytes, content.size());
+    expect_parts_of(content, 40_MiB);
+  }
+}
+
+TEST_F(Growth, ASourceThatBreaksBetweenTwoPagesCanBeGoneOnWith) {
+  S3Store spooling = store(40_MiB, scratch.path(), provider_row("minio"));
+  const std::string content = test::random_bytes(41_MiB);
+  MemorySource whole{as_bytes(content)};
+  SlowSource source{whole, 256_KiB};
+  const auto writer = spooling.open_writer("k");
+  for (const std::uint64_t at : {20_MiB, 25_MiB, 30_MiB}) {
+    source.break_at(at, Error{Kind::lost, "broken"});
+    EXPECT_EQ(error_of([&] { writer->write_from(source); }).message(), "broken");
+  }
+  writer->write_from(source);
+  EXPECT_EQ(writer->finish().bytes, content.size());
+  expect_parts_of(content, 40_MiB);
+}
+
+TEST_F(Growth, OneWriteMayDoWithoutTheStoresFolder) {
+  S3Store spooling = store(20_MiB, scratch.path() + "/none", provider_row("minio"));
+  const std::string content = test::random_bytes(41_MiB);
+  store::WriteOptions options;
+  options.spool_dir.emplace(std::nullopt);
+  MemorySource source{as_bytes(content)};
+  const auto writer = spooling.open_writer("k", options);
+  writer->write_from(source);
+  EXPECT_EQ(writer->finish().bytes, content.size());
 }
 
 TEST_F(Growth, EqualPartsLargerThanTheBudgetAreEqual) {
@@ -126,7 +175,12 @@ TEST_F(Growth, WithoutAFolderPartsStopGrowingAndTheErrorNamesTheLimit) {
   EXPECT_EQ(error.kind(), Kind::refused);
   EXPECT_NE(error.message().find("the Budget of 16 MiB"), std::string::npos) << error.what();
   EXPECT_NE(error.message().find("spool_dir"), std::string::npos) << error.what();
-  for (const auto& [bytes, digest] : sent()) EXPECT_LE(bytes, 16_MiB);
+  const auto parts = sent();
+  ASSERT_FALSE(parts.empty());
+  for (const auto& [bytes, digest] : parts) {
+    EXPECT_LE(bytes, 16_MiB);
+    EXPECT_GT(bytes, 8_MiB);
+  }
   EXPECT_LE(budget->statistics().peak, budget->statistics().limit);
 }
 
