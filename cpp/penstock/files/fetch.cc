@@ -10,7 +10,6 @@
 
 #include "penstock/files/origin_digests.h"
 #include "penstock/files/transfer_progress.h"
-#include "penstock/http/content_range.h"
 #include "penstock/streams/hash.h"
 #include "penstock/streams/stages.h"
 
@@ -92,15 +91,6 @@ void require_whole(const http::Body& body) {
               {.side = Side::source, .doing = "GET", .subject = body.url(), .status = body.status()}};
 }
 
-// Why `body` could not be read again from its middle; "": nothing is known against it.
-std::string relay_obstacle(const http::Body& body) {
-  if (!body.remaining()) return "the source has no length";
-  const std::string_view etag = body.headers().get("etag");
-  if (etag.empty() || etag.starts_with("W/")) return "the source has no strong ETag";
-  if (!http::same_name(body.headers().get("accept-ranges"), "bytes")) return "the source offers no ranges";
-  return {};
-}
-
 // Neither length nor chunks: a cut looks like an end, unless something else would tell.
 void refuse_unframed(const http::Body& body, const FileTask& task) {
   if (body.framed() || task.allow_unframed || task.expected_bytes || !task.checksum.empty()) return;
@@ -130,7 +120,6 @@ store::WriteOptions attributes_of(const http::Body& body, const FileTask& task) 
   options.content_encoding = body.headers().get("content-encoding");
   options.tags = task.tags;
   options.relay = task.relay;
-  if (task.relay) options.relay_obstacle = relay_obstacle(body);
   options.storage_class = task.storage_class;
   options.sse = task.sse;
   options.kms_key_id = task.kms_key_id;
@@ -186,6 +175,14 @@ std::uint64_t write_limited(Sink& object, Source& hashed, const FileTask& task) 
   }
 }
 
+// What the transfer will hold, but for what the store takes beyond by itself.
+std::uint64_t held_bytes(const http::Body& body, const store::WriteOptions& writing, store::ObjectStore& to,
+                         const Call& call) {
+  const bool relays = writing.relay && body.repeat_obstacle().empty() &&
+                      at(Side::sink, [&] { return to.relays(writing, call); });
+  return std::min(relays ? kRelayHeldBytes : 8_MiB, body.remaining().value_or(8_MiB));
+}
+
 Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options,
                  const Call& call, TransferProgress& progress) {
   const auto body =
@@ -198,9 +195,7 @@ Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to
   const TransferProgress::Attempt attempt{progress, *body};
   progress.enter(TransferState::downloading);
   store::WriteOptions writing = attributes_of(*body, task);
-  const bool relays = writing.relay && writing.relay_obstacle.empty();
-  const std::uint64_t held = relays ? kRelayHeldBytes : body->remaining().value_or(8_MiB);
-  const auto admitted = options.admit ? options.admit(held, call) : nullptr;
+  const auto admitted = options.admit ? options.admit(held_bytes(*body, writing, to, call), call) : nullptr;
 
   Limit limited{*body, task.max_bytes};
   Meter metered{limited, call.progress};
@@ -229,13 +224,16 @@ bool worth_a_restart(const Error& error) {
 
 Receipt transfer_with_restarts(http::Client& web, const FileTask& task, store::ObjectStore& to,
                                const FetchOptions& options, const Call& call, TransferProgress& progress) {
+  FileTask now = task;
   for (int restarts = 0;; ++restarts) {
     try {
-      Receipt receipt = transfer(web, task, to, options, call, progress);
+      Receipt receipt = transfer(web, now, to, options, call, progress);
       receipt.restarts = restarts;
+      if (task.relay && !now.relay) receipt.mode_reason = "the source could not be read again";
       return receipt;
     } catch (const Error& error) {
       if (!worth_a_restart(error) || restarts >= options.max_restarts) throw;
+      if (error.facts().code == penstock::code::kNotResumable) now.relay = false;
       web.log(LogLevel::warning, "files", "starting again from byte 0: " + error.message());
       web.count([](http::Statistics& all) { ++all.restarts; });
     }

@@ -52,12 +52,12 @@ struct WriteOptions {
   // S3 only.
   std::optional<std::uint64_t> part_bytes{};
   std::optional<int> max_parts_in_flight{};
-  // Parts straight from the source, none held: where length is given and the source can be read again. Else
-  // buffered, and Receipt::mode_reason says why. `relay_obstacle`: what the caller knows against it.
+  // Parts straight from the source, none held: where the length is known and the source repeats exactly. Else
+  // buffered, and Receipt::mode_reason says why.
   bool relay = false;
-  std::string relay_obstacle{};
-  std::optional<std::string> spool_dir{};  // for pages of a large part without room in the Budget
-  std::optional<bool> token{};             // write the publish token that settles a lost answer; default true
+  // For pages of a large part without room in the Budget, as Config has it; unset: as it has it.
+  std::optional<std::optional<std::string>> spool_dir{};
+  std::optional<bool> token{};  // write the publish token that settles a lost answer; default true
   // Called before anything unfinished can be left at the far end: before a multipart upload begins.
   std::function<void()> before_upload{};
 };

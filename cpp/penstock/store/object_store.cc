@@ -74,6 +74,10 @@ Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& 
   return put(key, source, options, call);
 }
 
+bool ObjectStore::relays(const WriteOptions&, const Call&) {
+  return false;
+}
+
 RemoveReport ObjectStore::remove_many(std::span<const std::string> keys, const Call& call) {
   RemoveReport report;
   for (const std::string& key : keys) {

@@ -84,6 +84,9 @@ class ObjectStore {
 
   // As abort_uploads(), of one key alone and not of longer ones.
   virtual std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {});
+
+  // Whether a write with these options would be relayed from a source that repeats exactly.
+  virtual bool relays(const WriteOptions& options, const Call& call = {});
 };
 
 // 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).

@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include <gtest/gtest.h>
 
 #include "penstock/files/fetch.h"
@@ -25,6 +27,20 @@ struct FetchRelay : ::testing::Test {
     FileTask task{.url = origin.url("/a"), .key = "k", .digests = {Algorithm::sha256}};
     task.relay = true;
     return fetch(*web, task, store, options);
+  }
+  // What the admission of a relayed task of `size` bytes is asked for.
+  std::uint64_t asks_for(store::ObjectStore& to, std::uint64_t size) {
+    origin.on("/a", script().serve({.size = size}));
+    FetchOptions options;
+    std::uint64_t asked = 0;
+    options.admit = [&](std::uint64_t bytes, const Call&) {
+      asked = bytes;
+      return nullptr;
+    };
+    FileTask task{.url = origin.url("/a"), .key = "k"};
+    task.relay = true;
+    fetch(*web, task, to, options);
+    return asked;
   }
   static std::string sha256() { return Fetch::sha256(test::pattern(0, kSize)); }
   static std::string head(const std::string& fields) { return "HTTP/1.1 200 OK\r\n" + fields + "\r\n"; }
@@ -87,15 +103,31 @@ TEST_F(FetchRelay, AnOriginThatChangedIsAConflictWhereNoRestartIsLeft) {
 }
 
 TEST_F(FetchRelay, AWaitingTransferAsksForWhatItHoldsAndNotForParts) {
-  origin.on("/a", script().serve({.size = kSize}));
-  FetchOptions options;
-  std::uint64_t asked = 0;
-  options.admit = [&](std::uint64_t bytes, const Call&) {
-    asked = bytes;
-    return nullptr;
+  EXPECT_EQ(asks_for(store, kSize), 320_KiB);
+  EXPECT_EQ(asks_for(store, 1000), 1000u);
+  store::MemoryStore memory;
+  EXPECT_EQ(asks_for(memory, kSize), 8_MiB);
+  EXPECT_EQ(asks_for(memory, 1000), 1000u);
+  s3::Config config = bucket.config(web);
+  config.sign_payload = "always";
+  s3::S3Store signing{config};
+  EXPECT_EQ(asks_for(signing, kSize), 8_MiB);
+}
+
+// An origin that says it has ranges and then sends the whole, asked for a part again.
+TEST_F(FetchRelay, AnOriginThatCannotBeReadAgainAfterAllIsFetchedIntoBuffers) {
+  constexpr std::uint64_t kTwoParts = 34'000'000;
+  origin.on("/a", script().serve({.size = kTwoParts, .ranges = false}));
+  std::atomic<bool> failed = false;
+  bucket.early = [&](test::Exchange& exchange) {
+    const bool second = exchange.request().target.find("partNumber=2") != std::string::npos;
+    if (second && !failed.exchange(true)) exchange.reset();
   };
-  fetched(options);
-  EXPECT_EQ(asked, 320_KiB);
+  const Receipt receipt = fetched();
+  EXPECT_EQ(receipt.restarts, 1);
+  EXPECT_EQ(receipt.mode, "multipart");
+  EXPECT_EQ(receipt.mode_reason, "the source could not be read again");
+  EXPECT_EQ(receipt.bytes, kTwoParts);
 }
 
 }  // namespace
