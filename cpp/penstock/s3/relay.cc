@@ -21,23 +21,47 @@ std::string obstacle_to_sending_unsigned(const Client& client) {
   return guarded ? "" : "plain http needs the hash of each part before it is sent";
 }
 
+template <typename Work>
+auto of_the_source(Work work) {
+  try {
+    return work();
+  } catch (Error& error) {
+    if (error.facts().side == Side::none) error.facts().side = Side::source;
+    throw;
+  }
+}
+
 // The first bytes of a body that its maker reads from a source; 0 at the source's end.
-std::size_t read_into(http::UploadStream& body, Source& source, std::uint64_t most) try {
+std::size_t read_into(http::UploadStream& body, Source& source, std::uint64_t most) {
   const MutableBytes room = body.room();
   return source.read(room.first(std::min<std::uint64_t>(room.size(), most)));
-} catch (Error& error) {
-  if (error.facts().side == Side::none) error.facts().side = Side::source;
-  throw;
+}
+
+Error another_length(const std::string& how, std::uint64_t expected, const std::string& actual) {
+  return {Kind::corrupt,
+          "the source " + how + ", nothing was published",
+          {.side = Side::source, .doing = "relay", .expected = std::to_string(expected), .actual = actual}};
 }
 
 Error too_short(std::uint64_t expected, std::uint64_t actual) {
-  return {Kind::corrupt,
-          "the source ended after " + std::to_string(actual) + " of " + std::to_string(expected) +
-              " bytes, nothing was published",
-          {.side = Side::source,
-           .doing = "relay",
-           .expected = std::to_string(expected),
-           .actual = std::to_string(actual)}};
+  const std::string bytes = std::to_string(actual);
+  return another_length("ended after " + bytes + " of " + std::to_string(expected) + " bytes", expected,
+                        bytes);
+}
+
+Error too_long(std::uint64_t expected) {
+  const std::string bytes = std::to_string(expected);
+  return another_length("goes on after its " + bytes + " bytes", expected, "more than " + bytes);
+}
+
+std::uint64_t part_bytes(const Client& client, const Capabilities& row, const store::WriteOptions& options) {
+  if (options.part_bytes) return *options.part_bytes;
+  return std::clamp(std::max(kRelayPartBytes, client.config().part_bytes), row.min_part_bytes,
+                    row.max_part_bytes);
+}
+
+bool asks_for_a_checksum(const Client& client) {
+  return client.config().checksum != "auto" && client.config().checksum != "none";
 }
 
 // What was said to be there was not sent yet.
@@ -50,11 +74,26 @@ Error acknowledged_early(int part) {
 
 }  // namespace
 
-std::string relay_obstacle(const Client& client, const store::WriteOptions& options, const Source& source) {
-  if (!options.length) return "the source has no length";
-  if (!options.relay_obstacle.empty()) return options.relay_obstacle;
-  if (!source.rewindable()) return "the source cannot be read again";
-  if (*options.length <= kLeastRelayBytes) return "fits one small request";
+bool takes_trailers(const Client& client, const Capabilities& row) {
+  return row.trailers && client.endpoint().takes_trailers();
+}
+
+std::string relay_obstacle(const Client& client, const Capabilities& row, const store::WriteOptions& options,
+                           const Source& source) {
+  const auto length = options.length ? options.length : source.remaining();
+  if (!length) return "the source has no length";
+  if (const auto obstacle = source.repeat_obstacle(); !obstacle.empty()) return std::string{obstacle};
+  return relay_obstacle(client, row, options, *length);
+}
+
+std::string relay_obstacle(const Client& client, const Capabilities& row, const store::WriteOptions& options,
+                           std::uint64_t length) {
+  if (length <= kLeastRelayBytes) return "fits one small request";
+  if (asks_for_a_checksum(client) && !takes_trailers(client, row))
+    return "the checksum asked for is known only after each part";
+  const bool conditional = options.mode.kind != store::Mode::Kind::overwrite;
+  if (conditional && !client.honours(row.conditional_complete))
+    return "the provider takes a condition on one request only";
   return obstacle_to_sending_unsigned(client);
 }
 
@@ -63,19 +102,21 @@ class ObjectWriter::Accounted : public Source {
  public:
   Accounted(Source& source, ObjectWriter& writer) : source_(source), writer_(writer) {}
   std::size_t read(MutableBytes buffer) override {
-    const std::size_t got = source_.read(buffer);
+    const std::size_t got = of_the_source([&] { return source_.read(buffer); });
+    const std::uint64_t length = *writer_.options_.length;
+    if (got > length - writer_.total_) throw too_long(length);
     writer_.account(buffer.first(got));
     return got;
   }
   bool rewindable() const override { return true; }
   void mark() override {
-    source_.mark();
+    of_the_source([&] { source_.mark(); });
     total_ = writer_.total_;
     checksum_ = writer_.part_checksum_;
     expected_ = writer_.expected_;
   }
   void rewind() override {
-    source_.rewind();
+    of_the_source([&] { source_.rewind(); });
     writer_.total_ = total_;
     writer_.part_checksum_ = checksum_;
     writer_.expected_ = expected_;
@@ -92,15 +133,16 @@ class ObjectWriter::Accounted : public Source {
 bool ObjectWriter::relays(const Source& source) {
   const bool fresh = state_ == State::open && total_ == 0 && !upload_;
   if (!options_.relay || !fresh) return false;
-  mode_reason_ = relay_obstacle(*client_, options_, source);
+  mode_reason_ = relay_obstacle(*client_, row_, options_, source);
   if (!mode_reason_.empty()) return false;
+  if (!options_.length) options_.length = source.remaining();
   mode_ = kRelayMode;
   mode_reason_ = "the source can be read again";
   return true;
 }
 
 void ObjectWriter::relay(Source& source) {
-  plan_ = PartPlan{row_, options_.part_bytes.value_or(kRelayPartBytes), options_.length, {}};
+  plan_ = PartPlan{row_, part_bytes(*client_, row_, options_), options_.length, {}};
   lanes_ = 2;  // one is used: to hand a part over is not to wait for its answer
   Accounted accounted{source, *this};
   while (total_ < *options_.length) relay_part(accounted);
@@ -109,9 +151,25 @@ void ObjectWriter::relay(Source& source) {
   accounted.read({&beyond, 1});
 }
 
+// An upload that declared checksums cannot take a part without: where the first trailer is refused another
+// upload begins.
 void ObjectWriter::relay_part(Source& source) {
   const std::uint64_t bytes = std::min(plan_.size_of(part_number_), *options_.length - total_);
   source.mark();
+  try {
+    send_relayed(source, bytes);
+  } catch (const Error& error) {
+    if (part_number_ > 1 || !refuses_checksums(error)) throw;
+    source.rewind();
+    upload_.reset();
+    flight_ = std::make_shared<Flight>();
+    send_relayed(source, bytes);
+  }
+  close_checksum(bytes);
+  ++part_number_;
+}
+
+void ObjectWriter::send_relayed(Source& source, std::uint64_t bytes) {
   open_upload();
   const auto trailer =
       upload_->checksum() ? std::make_shared<PartTrailer>(*upload_->checksum(), bytes) : nullptr;
@@ -125,8 +183,6 @@ void ObjectWriter::relay_part(Source& source) {
   }
   flight_->throw_fault();
   if (!whole) throw acknowledged_early(part_number_);
-  close_checksum(bytes);
-  ++part_number_;
 }
 
 // Until the part is whole, or, false, its try is over.

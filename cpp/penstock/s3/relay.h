@@ -3,8 +3,8 @@
 //
 // For each part ObjectWriter marks the source, and with it its own hash states; what a try of the part sends
 // is read as it goes. A try that fails is made again from the mark: the source goes back there (HTTP: Range
-// and the validator it saw first), the hashes with it. What the source throws ends the upload: nothing
-// becomes visible.
+// and the strong ETag it saw first), the hashes with it. What the source throws ends the upload: nothing
+// becomes visible. A provider that turns out to refuse trailers gets the parts again without.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,21 @@
 namespace penstock::s3 {
 
 inline constexpr std::string_view kRelayMode = "relay";
-inline constexpr std::uint64_t kRelayPartBytes = 32_MiB;  // if the caller says nothing
+// Where neither the call nor the store says more. What a call says is taken as it is.
+inline constexpr std::uint64_t kRelayPartBytes = 32_MiB;
 // Up to here one buffered PUT. Beyond, always an upload, if of one part: a streamed PutObject would publish
 // before what it published could be compared.
 inline constexpr std::uint64_t kLeastRelayBytes = 256_KiB;
 
 // Why this object cannot be relayed, as Receipt::mode_reason has it; "": it can.
-std::string relay_obstacle(const Client& client, const store::WriteOptions& options, const Source& source);
+// `row` is the client's.
+std::string relay_obstacle(const Client& client, const Capabilities& row, const store::WriteOptions& options,
+                           const Source& source);
+// The same of any source that has `length` bytes and repeats exactly.
+std::string relay_obstacle(const Client& client, const Capabilities& row, const store::WriteOptions& options,
+                           std::uint64_t length);
+
+// Whether parts may carry their checksum after their last byte, as far as is known.
+bool takes_trailers(const Client& client, const Capabilities& row);
 
 }  // namespace penstock::s3

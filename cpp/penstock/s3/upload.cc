@@ -33,7 +33,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
                       .doing = "upload part " + std::to_string(number_),
                       .side = Side::sink,
                       .max_attempts = kBodyAttempts,
-                      .carries_checksum = checksum_.has_value()};
+                      .carries_checksum = checksum_ || trailer_};
     client_->submit(
         upload_part(client_->address(), upload_, number_, std::move(headers), body_), how,
         [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
@@ -48,6 +48,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
       checksum_.reset();
       return send();
     }
+    if (trailer_ && refuses_checksums(error)) client_->endpoint().refuse_trailers();
     if (!is_digest_mismatch(error)) return end(std::move(error));
     again_or(Error{Kind::corrupt, "part " + std::to_string(number_) + " did not arrive as it was sent",
                    error.facts()});
@@ -242,7 +243,8 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
   flight_->throw_fault();
   base::check(call_, "complete upload");
   identity_.bytes = bytes;
-  if (checksum_) identity_.checksum = std::move(checksum);
+  if (checksum_) identity_.checksum = checksum;
+  identity_.known = std::move(checksum);
   over_ = true;  // from here the chore decides: it publishes, or aborts
   Pending<PublishOutcome> pending;
   complete_and_settle(client_, {upload_, identity_, options_.mode, flight_->take_parts()},

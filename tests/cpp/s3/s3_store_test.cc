@@ -125,7 +125,9 @@ TEST_P(RealServer, ARelayedUploadIsWhatWasReadWithTrailersAndWithout) {
     const Receipt receipt = relaying.put("k", source, options);
     EXPECT_EQ(receipt.mode, "relay") << receipt.mode_reason;
     EXPECT_TRUE(read_all(*store().get("k")) == content) << trailers;
-    if (trailers) EXPECT_EQ(store().head("k").digests["crc64nvme"], receipt.digests.at("crc64nvme"));
+    if (trailers) {
+      EXPECT_EQ(store().head("k").digests["crc64nvme"], receipt.digests.at("crc64nvme"));
+    }
   }
 }
 
