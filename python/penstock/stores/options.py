@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from penstock.units import size
@@ -41,4 +42,11 @@ def write_options(options: dict[str, Any]) -> dict[str, Any]:
     sizes = {
         name: size(options[name]) for name in ("length", "length_hint", "part_bytes") if options.get(name)
     }
-    return {**options, **sizes}
+    return {**options, **sizes, **spool_dir(options)}
+
+
+def spool_dir(options: dict[str, Any]) -> dict[str, Any]:
+    """The option as text, if it is given: None is a choice."""
+    if options.get("spool_dir") is None:
+        return {}
+    return {"spool_dir": os.fspath(options["spool_dir"])}

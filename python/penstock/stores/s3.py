@@ -8,10 +8,12 @@ from penstock import _core
 from penstock.client import native_client
 from penstock.fields import pairs
 from penstock.stores.object_store import ObjectStore
+from penstock.stores.options import spool_dir
 from penstock.streams import call
 from penstock.units import size, span
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from penstock.aws import Credentials
@@ -77,7 +79,7 @@ class S3Store(ObjectStore):
         checksum: str = "auto",
         part_bytes: Size = "8MiB",
         max_parts_in_flight: int = 4,
-        spool_dir: str | None = "",
+        spool_dir: str | os.PathLike[str] | None = "",
         token: bool = True,
         reap: bool = False,
         client: ClientLike | None = None,
@@ -141,4 +143,4 @@ def _s3_options(arguments: dict[str, Any]) -> dict[str, Any]:
         options["part_bytes"] = size(options["part_bytes"])
     if "client" in options:
         options["client"] = native_client(options["client"])
-    return options
+    return {**options, **spool_dir(options)}
