@@ -65,6 +65,7 @@ bool UploadStream::wait_for_try() {
 
 void UploadStream::tell_it_comes() {
   std::unique_lock lock(state_->mutex);
+  if (!state_->coming) return;  // another try wants it by now
   const auto ready = std::exchange(state_->ready, nullptr);
   lock.unlock();
   if (ready) ready();

@@ -164,7 +164,9 @@ TEST_F(UploadStreamTest, AnotherBeginTakesTheFormerTrysPlace) {
   const auto body = client->upload_stream(2);
   int ready = 0;
   body->begin([&] { ready += 1; });
+  ASSERT_TRUE(body->wait_for_try());
   body->begin([&] { ready += 10; });
+  EXPECT_FALSE(body->write(as_bytes("a")));
   ASSERT_TRUE(body->wait_for_try());
   EXPECT_EQ(ready, 0);
   EXPECT_TRUE(body->write(as_bytes("a")));
