@@ -229,6 +229,7 @@ Receipt transfer_with_restarts(http::Client& web, const FileTask& task, store::O
     try {
       Receipt receipt = transfer(web, now, to, options, call, progress);
       receipt.restarts = restarts;
+      if (task.relay && receipt.mode_reason.empty()) receipt.mode_reason = store::kNothingToRelay;
       if (task.relay && !now.relay) receipt.mode_reason = "the source could not be read again";
       return receipt;
     } catch (const Error& error) {

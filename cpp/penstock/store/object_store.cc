@@ -62,6 +62,7 @@ Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOption
     tell(TransferState::publishing);
     Receipt receipt = writer->finish();
     tell(TransferState::completed);
+    if (options.relay && receipt.mode_reason.empty()) receipt.mode_reason = kNothingToRelay;
     return receipt;
   } catch (const Error& error) {
     tell(error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed);

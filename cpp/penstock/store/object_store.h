@@ -89,6 +89,9 @@ class ObjectStore {
   virtual bool relays(const WriteOptions& options, const Call& call = {});
 };
 
+// Receipt::mode_reason where a store that keeps no parts was asked to relay.
+inline constexpr std::string_view kNothingToRelay = "the store has no parts";
+
 // 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).
 void check_key(std::string_view key);
 

@@ -78,6 +78,14 @@ TEST_F(FetchRelay, OthersAreBufferedAndTheReceiptSaysWhy) {
   EXPECT_EQ(fetched().mode_reason, "the source has no length");
 }
 
+TEST_F(FetchRelay, AStoreWithoutPartsSaysSo) {
+  origin.on("/a", script().serve({.size = 1000}));
+  store::MemoryStore memory;
+  FileTask task{.url = origin.url("/a"), .key = "k"};
+  task.relay = true;
+  EXPECT_EQ(fetch(*web, task, memory).mode_reason, "the store has no parts");
+}
+
 TEST_F(FetchRelay, AnOriginThatChangedIsFetchedFromItsFirstByteAgain) {
   origin.on("/a", {script().serve({.size = kSize, .reset_after = 2'000'000}),
                    script().serve({.size = kSize, .etag = "\"second\""})});
