@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,17 @@ class Origin(FileOrigin):
     def __init__(self, content: bytes = CONTENT, **options: Any) -> None:
         super().__init__(content, **options)
         self.headers.append(("Accept-Ranges", "bytes"))
+
+
+def environment(bucket: Any) -> dict[str, str]:
+    """Where the bucket is and its keys, as a shell would say it."""
+    options = bucket.options
+    return {
+        "AWS_ENDPOINT_URL_S3": options["endpoint"],
+        "AWS_REGION": options["region"],
+        "AWS_ACCESS_KEY_ID": options["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": options["secret_access_key"],
+    }
 
 
 def store_on(bucket: Any, client: penstock.Client) -> penstock.S3Store:
@@ -109,6 +123,55 @@ def test_a_file_is_relayed_by_put(bucket, client, tmp_path: Path):
     path.write_bytes(CONTENT)
     receipt = store_on(bucket, client).put("k", path, relay=True)
     assert receipt.mode == "relay"
+    assert bucket.sha256("k") == SHA256
+
+
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_an_open_file_is_relayed_from_where_it_stands(bucket, client, tmp_path: Path, offset):
+    path = tmp_path / "file.bin"
+    path.write_bytes(CONTENT)
+    with path.open("rb") as file:
+        file.seek(offset)
+        receipt = store_on(bucket, client).put("k", file, relay=True)
+    assert (receipt.mode, receipt.bytes) == ("relay", len(CONTENT) - offset)
+    assert bucket.sha256("k") == hashlib.sha256(CONTENT[offset:]).hexdigest()
+
+
+def test_a_compressed_file_is_not_read_twice_for_its_length(scripted, tmp_path: Path):
+    _, store = scripted
+    with gzip.open(tmp_path / "file.gz", "wb") as packed:
+        packed.write(b"x" * MIB)
+    with gzip.open(tmp_path / "file.gz", "rb") as file:
+        receipt = store.put("k", file, relay=True)
+    assert (receipt.bytes, receipt.mode_reason) == (MIB, "the source has no length")
+
+
+def test_what_is_in_memory_is_not_relayed_and_the_receipt_says_so(scripted):
+    _, store = scripted
+    assert store.put("k", CONTENT[: 6 * MIB], relay=True).mode_reason == "the data is in memory"
+    assert penstock.MemoryStore().put("k", iter([b"x"]), relay=True).mode_reason == "the store has no parts"
+
+
+@pytest.mark.parametrize("folder", [None, "given"])
+def test_a_write_names_its_own_folder_for_large_parts_or_none(scripted, tmp_path: Path, folder):
+    _, store = scripted
+    receipt = store.put("k", iter([b"x" * MIB]), spool_dir=tmp_path if folder else None)
+    assert receipt.bytes == MIB
+
+
+def test_the_command_line_relays(bucket):
+    code = "from penstock.cli import main; main()"
+    arguments = ["fetch", "--relay", "--json", "--to", f"s3://{bucket.options['bucket']}/k"]
+    with Origin() as origin:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments, origin.file_url],
+            env={**os.environ, **environment(bucket)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    assert '"relay"' in done.stdout
     assert bucket.sha256("k") == SHA256
 
 

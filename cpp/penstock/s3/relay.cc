@@ -1,6 +1,7 @@
 #include "penstock/s3/relay.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -62,14 +63,6 @@ std::uint64_t part_bytes(const Client& client, const Capabilities& row, const st
 
 bool asks_for_a_checksum(const Client& client) {
   return client.config().checksum != "auto" && client.config().checksum != "none";
-}
-
-// What was said to be there was not sent yet.
-Error acknowledged_early(int part) {
-  const std::string name = "part " + std::to_string(part);
-  return {Kind::corrupt,
-          name + " was acknowledged before it was sent, nothing was published",
-          {.side = Side::sink, .doing = "upload " + name}};
 }
 
 }  // namespace
@@ -182,7 +175,7 @@ void ObjectWriter::send_relayed(Source& source, std::uint64_t bytes) {
     whole = relay_try(source, *body, bytes, trailer.get());
   }
   flight_->throw_fault();
-  if (!whole) throw acknowledged_early(part_number_);
+  if (!whole) throw std::logic_error{"a part was taken that was not made"};
 }
 
 // Until the part is whole, or, false, its try is over.

@@ -1,11 +1,14 @@
 #include "penstock/s3/relay.h"
 
 #include <atomic>
+#include <fstream>
 
+#include "penstock/disk/file_source.h"
 #include "penstock/streams/memory.h"
 #include "penstock/streams/stages.h"
 
 #include "s3/relay_fixture.h"
+#include "support/temporary_folder.h"
 #include "support/unsized.h"
 
 namespace penstock::s3 {
@@ -108,6 +111,24 @@ TEST_F(RelayTest, ASourceThatChangedEndsTheUpload) {
     EXPECT_FALSE(error.facts().upload_id.empty());
     expect_nothing_left();
   }
+}
+
+TEST_F(RelayTest, AFileThatChangedBetweenTwoTriesEndsTheUpload) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path() + "/file";
+  std::ofstream{path} << test::pattern(0, 6_MiB);
+  std::atomic<bool> failed = false;
+  bucket.early = [&](test::Exchange& exchange) {
+    if (!is_part(exchange) || failed.exchange(true)) return;
+    exchange.read_body(100'000);
+    std::ofstream{path} << "another";
+    exchange.reset();
+  };
+  disk::FileSource source{path};
+  const Error error = error_of([&] { store().put("k", source, relayed(std::nullopt)); });
+  EXPECT_EQ(error.facts().side, Side::source) << error.what();
+  EXPECT_TRUE(error.kind() == Kind::conflict || error.kind() == Kind::corrupt) << error.what();
+  expect_nothing_left();
 }
 
 TEST_F(RelayTest, ASourceThatIsShorterOrLongerThanAnnouncedLeavesNothing) {
