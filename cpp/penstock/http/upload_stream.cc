@@ -81,16 +81,12 @@ bool UploadStream::write(Bytes bytes) try {
   if (state.written == 0) tell_it_comes();
   state.writer.write(bytes);
   state.written += bytes.size();
-  if (state.written == bytes_) finish();
+  if (state.written == bytes_) state.writer.finish();
   return true;
 } catch (const Error&) {
   const std::lock_guard lock(state_->mutex);
   if (state_->wanted || state_->closed) return false;
   throw;
-}
-
-void UploadStream::finish() try { state_->writer.finish(); } catch (const Error&) {
-  // The far end has it all already, or has failed: that is wait_for_try()'s to say.
 }
 
 std::size_t UploadStream::read_at(std::uint64_t, MutableBytes) const {

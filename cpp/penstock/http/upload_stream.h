@@ -53,7 +53,6 @@ class UploadStream final : public Payload {
  private:
   struct State;
   void tell_it_comes();
-  void finish();
   const std::shared_ptr<Engine> engine_;
   const std::uint64_t bytes_;
   const std::unique_ptr<State> state_;
