@@ -85,6 +85,8 @@ py::dict statistics(const http::Client& client) {
   out["bytes_in"] = s.bytes_in;
   out["bytes_out"] = s.bytes_out;
   out["ring_bytes"] = s.ring_bytes;
+  out["buffers_used"] = s.buffers_used;
+  out["buffers_peak"] = s.buffers_peak;
   out["budget_used"] = s.budget_used;
   out["budget_peak"] = s.budget_peak;
   out["budget_overdraft"] = s.budget_overdraft;

@@ -36,6 +36,8 @@ s3::Config config_from(const py::dict& options) {
   take(options, "checksum", config.checksum);
   take(options, "part_bytes", config.part_bytes);
   take(options, "max_parts_in_flight", config.max_parts_in_flight);
+  if (options.contains("spool_dir"))
+    config.spool_dir = options["spool_dir"].cast<std::optional<std::string>>();
   take(options, "token", config.token);
   take(options, "sse_customer_key", config.sse_customer_key);
   take(options, "reap", config.reap);
@@ -54,6 +56,7 @@ py::dict to_dict(const s3::Capabilities& row) {
   out["max_parts"] = row.max_parts;
   out["equal_parts"] = row.equal_parts;
   out["checksum"] = row.checksum;
+  out["trailers"] = row.trailers;
   out["conditional_put"] = std::string{s3::to_string(row.conditional_put)};
   out["conditional_complete"] = std::string{s3::to_string(row.conditional_complete)};
   out["metadata_bytes"] = row.metadata_bytes;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ namespace py = pybind11;
 
 // Text of a far end, whatever its bytes: what is no UTF-8 shows as \\xff, and never raises.
 py::str text(std::string_view bytes);
+py::dict texts(const std::map<std::string, std::string>& fields);
 
 // A span of a caller's, at most a century either way so that no clock overflows. Refused: not a number.
 std::chrono::milliseconds milliseconds(double seconds);

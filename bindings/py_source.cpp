@@ -15,6 +15,12 @@ std::size_t copy_out(Bytes from, MutableBytes out) {
   return n;
 }
 
+bool knows_its_end(const py::object& file) {
+  const py::module_ io = py::module_::import("io");
+  const py::object raw = py::getattr(file, "raw", file);
+  return py::isinstance(raw, io.attr("FileIO")) || py::isinstance(raw, io.attr("BytesIO"));
+}
+
 constexpr std::size_t kFirstBytes = 1 << 20;  // what a read may take before anything came
 
 }  // namespace
@@ -87,7 +93,19 @@ std::size_t IteratorSource::read(MutableBytes out) {
 ReaderSource::ReaderSource(py::object file)
     : file_(std::move(file)),
       readinto_(py::hasattr(*file_, "readinto")),
-      seekable_(py::hasattr(*file_, "seekable") && file_->attr("seekable")().cast<bool>()) {}
+      seekable_(py::hasattr(*file_, "seekable") && file_->attr("seekable")().cast<bool>()),
+      sized_(seekable_ && knows_its_end(*file_)) {}
+
+// Nothing left may also be a file that tells no size, as those of /proc.
+std::optional<std::uint64_t> ReaderSource::remaining() const {
+  if (!sized_) return std::nullopt;
+  py::gil_scoped_acquire gil;
+  const py::object here = file_->attr("tell")();
+  const auto end = file_->attr("seek")(0, 2).cast<std::int64_t>();
+  file_->attr("seek")(here);
+  const auto left = end - here.cast<std::int64_t>();
+  return left > 0 ? std::optional<std::uint64_t>{left} : std::nullopt;
+}
 
 std::size_t ReaderSource::read(MutableBytes out) {
   py::gil_scoped_acquire gil;

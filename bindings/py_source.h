@@ -83,6 +83,10 @@ class SourceHandle : public Source {
     Exclusive use{busy_};
     return open().rewindable();
   }
+  std::string_view repeat_obstacle() const override {
+    Exclusive use{busy_};
+    return open().repeat_obstacle();
+  }
   void mark() override {
     Exclusive use{busy_};
     open().mark();
@@ -146,18 +150,20 @@ class IteratorSource : public Source {
   std::size_t at_ = 0;
 };
 
-// A Python binary file: readinto() if it has it, else read(). Rewindable if seekable.
+// A Python binary file: readinto() if it has it, else read(). Rewindable if seekable; how much is left is
+// known of what is plain file or memory underneath: others may read to their end to tell.
 class ReaderSource : public Source {
  public:
   explicit ReaderSource(py::object file);
   std::size_t read(MutableBytes out) override;
+  std::optional<std::uint64_t> remaining() const override;
   bool rewindable() const override { return seekable_; }
   void mark() override;
   void rewind() override;
 
  private:
   Kept file_;
-  bool readinto_, seekable_;
+  bool readinto_, seekable_, sized_;
   std::int64_t mark_ = -1;
 };
 
@@ -171,6 +177,7 @@ class Attentive : public Source {
   }
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
+  std::string_view repeat_obstacle() const override { return source_.repeat_obstacle(); }
   void mark() override { source_.mark(); }
   void rewind() override { source_.rewind(); }
 

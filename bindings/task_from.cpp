@@ -173,6 +173,7 @@ files::FileTask task_from(const py::dict& fields) {
   take_headers(record, task);
   record.take_flag("allow_unframed", task.allow_unframed);
   record.take_flag("verify_headers", task.verify_headers);
+  record.take_flag("relay", task.relay);
   return task;
 }
 

@@ -52,6 +52,7 @@ class Scenario:
 SCENARIOS = {
     "1x2GiB": Scenario(1, 2 << 30, 1),
     "10x512MiB": Scenario(10, 512 << 20, 10),
+    "10x5GiB": Scenario(10, 5 << 30, 10),
     "2000x64KiB": Scenario(2000, 64 << 10, 32),
     "smoke": Scenario(3, 20_000_000, 3),
 }
@@ -64,6 +65,7 @@ def commands() -> dict[str, list[str]]:
         "floor": [str(BUILD / "bench/bench_floor")],
         "penstock": [penstock_python, str(PEERS / "penstock_peer.py")],
         "penstock-2": [penstock_python, str(PEERS / "penstock_peer.py"), "two-clients"],
+        "penstock-relay": [penstock_python, str(PEERS / "penstock_peer.py"), "relay"],
         "penstock-cpp": [str(BUILD / "bench/bench_penstock")],
         "boto3-classic": [bench_python, str(PEERS / "boto3_peer.py"), "classic"],
         "boto3-unsigned": [bench_python, str(PEERS / "boto3_peer.py"), "unsigned"],

@@ -69,7 +69,7 @@ class Receipt:
         digests: Algorithm name to lower-case hex.
         seconds: From the first byte to the publishing answer.
         attempts: Of the publishing request.
-        mode: ``put``, ``multipart``, ``folder``, ``memory``, ...; ``mode_reason`` says why.
+        mode: ``put``, ``multipart``, ``relay``, ``folder``, ``memory``, ...; ``mode_reason`` says why.
     """
 
     bytes: int

@@ -1,6 +1,7 @@
-"""penstock: fetch_many into an S3 store; "two-clients" gives the store a client, and so an I/O thread, of its own.
+"""penstock: fetch_many into an S3 store; "two-clients" gives the store a client, and so an I/O thread, of its own;
+"relay" sends parts straight from the origin.
 
-usage: penstock_peer.py [two-clients] ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY
+usage: penstock_peer.py [two-clients | relay] ORIGIN ENDPOINT BUCKET COUNT SIZE CONCURRENCY
 """
 
 import sys
@@ -9,8 +10,9 @@ import penstock
 
 
 def main() -> None:
-    two_clients = sys.argv[1] == "two-clients"
-    origin, endpoint, bucket, *numbers = sys.argv[1 + two_clients :]
+    two_clients, relay = sys.argv[1] == "two-clients", sys.argv[1] == "relay"
+    name = "penstock-2" if two_clients else "penstock-relay" if relay else "penstock"
+    origin, endpoint, bucket, *numbers = sys.argv[1 + (two_clients or relay) :]
     count, size, concurrency = map(int, numbers)
     # The row is given because the byte sink has none of its own: full-object CRC64NVME is part of the work.
     store = penstock.S3Store(
@@ -28,8 +30,9 @@ def main() -> None:
             job_id="bench",
             url=f"{origin}/bytes/{size}/{number}",
             file_name=f"{number}.bin",
-            key=f"{'penstock-2' if two_clients else 'penstock'}-{number}",
+            key=f"{name}-{number}",
             digests=("sha256",),
+            relay=relay,
         )
         for number in range(count)
     )

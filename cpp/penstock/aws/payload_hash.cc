@@ -20,7 +20,9 @@ bool is_loopback(const http::Url& url) {
 std::string payload_without_hashing(const http::Request& request, const http::Url& url,
                                     const SigningOptions& options) {
   using Payload = SigningOptions::Payload;
-  if (options.payload == Payload::is_unsigned) return "unsigned";
+  const bool made_while_sent = request.body && request.body->stream();
+  if (made_while_sent && request.headers.has("x-amz-content-sha256")) return "auto";  // as the header says
+  if (options.payload == Payload::is_unsigned || made_while_sent) return "unsigned";
   if (options.payload == Payload::hash || options.service != "s3") return "";
   const bool small = !request.body || request.body->size() <= kSmallBodyBytes;
   return !small && (url.scheme == "https" || is_loopback(url)) ? "unsigned" : "";

@@ -12,8 +12,9 @@ namespace penstock::aws {
 // Up to here a body is hashed where it stands: about 10 us with SHA extensions, 60 us without.
 inline constexpr std::uint64_t kSmallBodyBytes = 16 * 1024;
 
-// "unsigned" or "" (to be hashed). Over TLS the transport protects the body, on loopback nobody is in
-// between.
+// "unsigned", "" (to be hashed) or "auto" (a header says it). Over TLS the transport protects the body, on
+// loopback nobody is in between. What is made while it is sent is never hashed: who makes it looks where it
+// goes.
 std::string payload_without_hashing(const http::Request& request, const http::Url& url,
                                     const SigningOptions& options);
 

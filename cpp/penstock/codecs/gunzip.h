@@ -29,6 +29,7 @@ class Gunzip : public Source {
 
   std::size_t read(MutableBytes buffer) override;
   bool rewindable() const override { return source_.rewindable(); }
+  std::string_view repeat_obstacle() const override { return source_.repeat_obstacle(); }
   void mark() override;
   void rewind() override;
 

@@ -10,7 +10,6 @@
 
 #include "penstock/files/origin_digests.h"
 #include "penstock/files/transfer_progress.h"
-#include "penstock/http/content_range.h"
 #include "penstock/streams/hash.h"
 #include "penstock/streams/stages.h"
 
@@ -33,6 +32,22 @@ Call with_deadline(Call call, const FileTask& task) {
   const Deadline own = Deadline::after(*task.deadline);
   if (!call.deadline.set() || *own.at() < *call.deadline.at()) call.deadline = own;
   return call;
+}
+
+// Of a relayed transfer: the download's buffers, and what both sides hold together at most.
+constexpr std::size_t kRelayRingBytes = 64_KiB, kRelayReceiveBytes = 32_KiB;
+constexpr std::uint64_t kRelayHeldBytes = 320_KiB;
+
+http::CallOptions opening(const FileTask& task, const FetchOptions& options, const Call& call) {
+  http::CallOptions opening{.call = call,
+                            .max_redirects = task.max_redirects,
+                            .guard = options.guard,
+                            .connections_per_host = options.connections_per_origin};
+  if (task.relay) {
+    opening.ring_bytes = kRelayRingBytes;
+    opening.receive_bytes = kRelayReceiveBytes;
+  }
+  return opening;
 }
 
 http::Request request_of(const FileTask& task) {
@@ -104,6 +119,7 @@ store::WriteOptions attributes_of(const http::Body& body, const FileTask& task) 
                                                     : "application/octet-stream";
   options.content_encoding = body.headers().get("content-encoding");
   options.tags = task.tags;
+  options.relay = task.relay;
   options.storage_class = task.storage_class;
   options.sse = task.sse;
   options.kms_key_id = task.kms_key_id;
@@ -159,14 +175,18 @@ std::uint64_t write_limited(Sink& object, Source& hashed, const FileTask& task) 
   }
 }
 
+// What the transfer will hold, but for what the store takes beyond by itself.
+std::uint64_t held_bytes(const http::Body& body, const store::WriteOptions& writing, store::ObjectStore& to,
+                         const Call& call) {
+  const bool relays = writing.relay && body.repeat_obstacle().empty() &&
+                      at(Side::sink, [&] { return to.relays(writing, call); });
+  return std::min(relays ? kRelayHeldBytes : 8_MiB, body.remaining().value_or(8_MiB));
+}
+
 Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to, const FetchOptions& options,
                  const Call& call, TransferProgress& progress) {
-  const auto body = at(Side::source, [&] {
-    return web.open(request_of(task), {.call = call,
-                                       .max_redirects = task.max_redirects,
-                                       .guard = options.guard,
-                                       .connections_per_host = options.connections_per_origin});
-  });
+  const auto body =
+      at(Side::source, [&] { return web.open(request_of(task), opening(task, options, call)); });
   require_whole(*body);
   refuse_length(body->remaining(), task);  // before the first byte
   refuse_unframed(*body, task);
@@ -174,14 +194,14 @@ Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to
       task.verify_headers ? origin_digests(body->headers()) : std::vector<Digest>{};
   const TransferProgress::Attempt attempt{progress, *body};
   progress.enter(TransferState::downloading);
-  const auto admitted = options.admit ? options.admit(body->remaining().value_or(8_MiB), call) : nullptr;
+  store::WriteOptions writing = attributes_of(*body, task);
+  const auto admitted = options.admit ? options.admit(held_bytes(*body, writing, to, call), call) : nullptr;
 
   Limit limited{*body, task.max_bytes};
   Meter metered{limited, call.progress};
   Hash hashed{metered, algorithms_of(task, sent)};
   Count counted{hashed};
-  const auto object =
-      at(Side::sink, [&] { return to.open_writer(task.key, attributes_of(*body, task), call); });
+  const auto object = at(Side::sink, [&] { return to.open_writer(task.key, writing, call); });
   at(Side::sink, [&] {
     write_limited(*object, counted, task);
     return 0;
@@ -204,13 +224,17 @@ bool worth_a_restart(const Error& error) {
 
 Receipt transfer_with_restarts(http::Client& web, const FileTask& task, store::ObjectStore& to,
                                const FetchOptions& options, const Call& call, TransferProgress& progress) {
+  FileTask now = task;
   for (int restarts = 0;; ++restarts) {
     try {
-      Receipt receipt = transfer(web, task, to, options, call, progress);
+      Receipt receipt = transfer(web, now, to, options, call, progress);
       receipt.restarts = restarts;
+      if (task.relay && receipt.mode_reason.empty()) receipt.mode_reason = store::kNothingToRelay;
+      if (task.relay && !now.relay) receipt.mode_reason = "the source could not be read again";
       return receipt;
     } catch (const Error& error) {
       if (!worth_a_restart(error) || restarts >= options.max_restarts) throw;
+      if (error.facts().code == penstock::code::kNotResumable) now.relay = false;
       web.log(LogLevel::warning, "files", "starting again from byte 0: " + error.message());
       web.count([](http::Statistics& all) { ++all.restarts; });
     }

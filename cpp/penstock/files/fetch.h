@@ -2,7 +2,8 @@
 //
 // Life:     what is not finished is not visible: no object, no open upload, and what was there before stays.
 // Threads:  each call runs on the caller's thread.
-// Memory:   the client's ring (at most 1 MiB) and the store writer's own (S3: parts in flight x part size).
+// Memory:   the client's ring (at most 1 MiB) and the store writer's own (S3: parts in flight x part size);
+//           relayed: 320 KiB in all.
 // Failure:  fetch throws Error; side says which end. A source that changed or cannot be resumed starts
 //           again from byte 0 with a new hash and a new upload, at most max_restarts times.
 #pragma once

@@ -38,6 +38,7 @@ struct FileTask {
   http::Headers headers;  // values are secret
   std::optional<std::chrono::milliseconds> deadline;
   bool allow_unframed = false;  // accept a body whose cut could not be seen
+  bool relay = false;  // parts straight from the origin where it can be read again; the receipt says whether
   bool verify_headers = false;  // also compare Content-MD5, Repr-Digest and x-amz-checksum-* of the origin
   int max_redirects = 10;
   std::string

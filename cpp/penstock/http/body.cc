@@ -13,6 +13,7 @@ namespace penstock::http {
 namespace {
 
 constexpr std::chrono::milliseconds kBudgetLook{10};
+constexpr std::size_t kLeastRingBytes = 16 * 1024;  // what libcurl gives at once
 
 }  // namespace
 
@@ -29,10 +30,11 @@ StreamBody::StreamBody(std::shared_ptr<Engine> engine, Request request, CallOpti
       request_(std::move(request)),
       options_(std::move(options)),
       arrival_(std::make_shared<Arrival>()) {
-  engine_->ring_bytes_changed(static_cast<std::int64_t>(engine_->options().ring_bytes));
+  engine_->ring_bytes_changed(static_cast<std::int64_t>(ring_bytes()));
 }
 
 void StreamBody::start() {
+  wait_for_room();
   begin(std::make_unique<Delivery>(fresh_ring(), arrival_));
   // The exchange keeps the stop and the deadline itself; this wait only has to hear of its end.
   std::unique_lock lock(arrival_->mutex);
@@ -41,9 +43,13 @@ void StreamBody::start() {
   reader_ = std::move(arrival_->reader);
 }
 
+std::size_t StreamBody::ring_bytes() const {
+  if (!options_.ring_bytes) return engine_->options().ring_bytes;
+  return std::max(*options_.ring_bytes, kLeastRingBytes);
+}
+
 Delivery::Ring StreamBody::fresh_ring() const {
-  wait_for_room();
-  return {.bytes = engine_->options().ring_bytes, .call = options_.call, .budget = engine_->options().budget};
+  return {.bytes = ring_bytes(), .call = options_.call, .budget = engine_->options().budget};
 }
 
 // A Budget never waits, so who needs a ring asks again, for what the ring will take in any case. The pipe
@@ -51,7 +57,7 @@ Delivery::Ring StreamBody::fresh_ring() const {
 void StreamBody::wait_for_room() const {
   Budget& budget = engine_->budget();
   const auto give_up = std::chrono::steady_clock::now() + engine_->options().slot_wait;
-  while (!budget.try_charge(std::min<std::uint64_t>(engine_->options().ring_bytes, kPageBytes))) {
+  while (!budget.try_charge(std::min<std::uint64_t>(ring_bytes(), kPageBytes))) {
     if (std::chrono::steady_clock::now() >= give_up) {
       throw Error(Kind::busy, "no memory came free in the Budget for the body's ring",
                   {.side = Side::source,
@@ -71,7 +77,7 @@ void StreamBody::begin(std::unique_ptr<Delivery> delivery) {
 StreamBody::~StreamBody() {
   if (getpid() == process_) {
     drop();
-    engine_->ring_bytes_changed(-static_cast<std::int64_t>(engine_->options().ring_bytes));
+    engine_->ring_bytes_changed(-static_cast<std::int64_t>(ring_bytes()));
     return;
   }
   // In a forked child: a lock of the ring may have been held at the fork, so nothing of it is touched.
@@ -121,6 +127,7 @@ void StreamBody::rewind() {
   if (!mark_) throw std::logic_error("rewind() without mark()");
   if (*mark_ == read_) return;
   drop();
+  reader_ = {};  // one ring at a time
   read_ = *mark_;
   auto delivery = std::make_unique<Delivery>(fresh_ring(), arrival_, read_);
   reader_ = std::move(arrival_->reader);

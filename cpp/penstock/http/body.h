@@ -24,6 +24,7 @@ class StreamBody final : public Body {
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override;
   bool rewindable() const override { return arrival_->resume.possible(); }
+  std::string_view repeat_obstacle() const override { return arrival_->resume.obstacle(); }
   void mark() override;
   void rewind() override;
   int status() const override { return arrival_->status; }
@@ -36,6 +37,7 @@ class StreamBody final : public Body {
  private:
   StreamBody(std::shared_ptr<Engine> engine, Request request, CallOptions options);
   void start();
+  std::size_t ring_bytes() const;
   Delivery::Ring fresh_ring() const;
   void wait_for_room() const;
   void begin(std::unique_ptr<Delivery> delivery);

@@ -12,6 +12,7 @@
 #include "penstock/http/engine.h"
 #include "penstock/http/engines.h"
 #include "penstock/http/exchange.h"
+#include "penstock/http/upload_stream.h"
 
 namespace penstock::http {
 namespace {
@@ -115,6 +116,10 @@ void Client::submit(Request request, CallOptions options, std::function<void(Out
 
 std::unique_ptr<Body> Client::open(Request request, CallOptions options) {
   return StreamBody::open(state_->here().engine, std::move(request), std::move(options));
+}
+
+std::shared_ptr<UploadStream> Client::upload_stream(std::uint64_t bytes, Call call) {
+  return std::make_shared<UploadStream>(state_->here().engine, bytes, std::move(call));
 }
 
 void Client::post(std::function<void()> job) {

@@ -76,6 +76,10 @@ struct CallOptions {
   std::optional<std::uint64_t> stall_bytes_per_second;  // 0: any byte is progress
   std::optional<int> connections_per_host;
   std::optional<std::chrono::milliseconds> idle_connection;
+  // open(): of the body's ring; and libcurl's buffers. Less than 16 KiB is 16 KiB.
+  std::optional<std::size_t> ring_bytes, receive_bytes, upload_bytes;
+  // How long an UploadStream may leave the far end without a byte: then the try fails, as `starved`.
+  std::chrono::milliseconds starved{15'000};
   std::size_t max_body_bytes = 8_MiB;  // send, submit: over is Error(corrupt)
   std::string proxy = "client";        // or as in ClientOptions
 };
@@ -103,6 +107,8 @@ struct Statistics {
   std::map<std::string, std::uint64_t> retries_by_class;
   std::map<std::string, int> quota_tokens;  // by host
   std::uint64_t resumes = 0, restarts = 0, bytes_in = 0, bytes_out = 0, ring_bytes = 0;
+  // Rings, and libcurl's buffers of what is under way; TLS aside.
+  std::uint64_t buffers_used = 0, buffers_peak = 0;
   std::uint64_t budget_used = 0, budget_peak = 0, budget_overdraft = 0;
   int parts_in_flight = 0;
   std::uint64_t parts_retried = 0;
@@ -129,6 +135,8 @@ class Client {
   void submit(Request request, CallOptions options, std::function<void(Outcome)> done);
   // Returns once the head is in. The Body keeps options.call.
   std::unique_ptr<Body> open(Request request, CallOptions options = {});
+  // A body of so many bytes for a request that is about to be submitted; upload_stream.h says how.
+  std::shared_ptr<UploadStream> upload_stream(std::uint64_t bytes, Call call = {});
 
   // Runs `job` on the I/O thread soon / after a span. For chores and backoff of the rooms above.
   void post(std::function<void()> job);

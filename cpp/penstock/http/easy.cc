@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::size_t kBulkBufferBytes = 512 * 1024;
 constexpr std::size_t kAnswerBytes = 64 * 1024;  // of bodies that are kept whole: listings, errors
+constexpr std::size_t kLeastBytes = 16 * 1024;   // libcurl's own
 constexpr long kExpectWaitMs = 1000;
 constexpr std::uint64_t kExpectBytes = 1_MiB;
 
@@ -52,8 +53,8 @@ Easy::Easy(const ClientOptions& options, const Environment& environment, CURLSH*
       connections_(connections),
       shared_(shared),
       handle_(curl_easy_init()),
-      buffer_bytes_(options.bulk ? kBulkBufferBytes : kBufferBytes),
-      receive_bytes_(buffer_bytes_) {
+      most_bytes_(options.bulk ? kBulkBufferBytes : kBufferBytes),
+      receive_bytes_(most_bytes_) {
   if (!handle_) throw std::bad_alloc{};
 }
 
@@ -67,12 +68,22 @@ void Easy::begin(const Request& request, const Wire& wire, Events& events) {
   wire_ = wire;
   origin_ = wire.url.origin();
   error_text_[0] = '\0';
-  receive_bytes_ = wire.ring_bytes > 0 ? std::min(buffer_bytes_, wire.ring_bytes) : kAnswerBytes;
+  size_buffers(request, wire);
   curl_easy_reset(handle_);
   set_common();
   if (wire.url.scheme == "https") set_tls();
   set_request(request, wire);
   set_callbacks();
+}
+
+void Easy::size_buffers(const Request& request, const Wire& wire) {
+  receive_bytes_ = wire.ring_bytes > 0 ? std::min(most_bytes_, wire.ring_bytes) : kAnswerBytes;
+  if (wire.receive_bytes > 0)
+    receive_bytes_ = std::min(receive_bytes_, std::max(wire.receive_bytes, kLeastBytes));
+  upload_bytes_ = 0;  // libcurl takes none before it has something to send
+  if (!request.body || request.body->size() == 0) return;
+  const std::size_t most = wire.upload_bytes > 0 ? wire.upload_bytes : most_bytes_;
+  upload_bytes_ = std::max<std::size_t>(std::min<std::uint64_t>(request.body->size(), most), kLeastBytes);
 }
 
 void Easy::set_common() {
@@ -88,7 +99,8 @@ void Easy::set_common() {
   curl_easy_setopt(handle_, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(handle_, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(handle_, CURLOPT_BUFFERSIZE, static_cast<long>(receive_bytes_));
-  curl_easy_setopt(handle_, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(buffer_bytes_));
+  curl_easy_setopt(handle_, CURLOPT_UPLOAD_BUFFERSIZE,
+                   static_cast<long>(std::max(upload_bytes_, kLeastBytes)));
   curl_easy_setopt(handle_, CURLOPT_CONNECTTIMEOUT_MS, milliseconds_of(options_.connect));
   curl_easy_setopt(handle_, CURLOPT_DNS_CACHE_TIMEOUT, seconds_of(options_.dns_cache));
   curl_easy_setopt(handle_, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
@@ -248,8 +260,7 @@ int Easy::on_ready(void* self, char* peer_ip, char*, int, int local_port) {
     return CURL_PREREQFUNC_ABORT;
   }
   easy.connections_.taken(static_cast<std::uint16_t>(local_port));
-  easy.events_->about_to_send();
-  return CURL_PREREQFUNC_OK;
+  return easy.events_->about_to_send() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
 }  // namespace penstock::http

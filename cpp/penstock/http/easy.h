@@ -3,7 +3,8 @@
 // Life:    begin() to the end of the transfer, then begin() again or die. The handle must be out of the multi
 //          handle before either.
 // Threads: the I/O thread only.
-// Memory:  libcurl's buffers for bodies on their way: 256 KiB each, 512 with `bulk`.
+// Memory:  libcurl's buffers for bodies on their way: 256 KiB each, 512 with `bulk`, or as Wire says; no
+//          larger than the body that is sent, but for libcurl's least.
 #pragma once
 
 #include <memory>
@@ -29,9 +30,11 @@ class Easy {
     virtual bool line_came(
         std::string_view line) = 0;  // of the head or of trailers; false stops the transfer
     virtual Took bytes_came(Bytes bytes) = 0;
+    // How many were given; 0 is the end.
+    static constexpr std::size_t kNotYet = CURL_READFUNC_PAUSE, kStop = CURL_READFUNC_ABORT;
     virtual std::size_t bytes_wanted(MutableBytes out) = 0;
     virtual bool sending_again(std::uint64_t offset) = 0;
-    virtual void about_to_send() = 0;
+    virtual bool about_to_send() = 0;  // false stops the transfer
     virtual void address_blocked() = 0;
 
    protected:
@@ -48,11 +51,13 @@ class Easy {
   CURL* handle() const { return handle_; }
   std::string_view error_text() const { return error_text_; }
   std::size_t receive_bytes() const { return receive_bytes_; }  // the most that comes at once
+  std::size_t buffer_bytes() const { return receive_bytes_ + upload_bytes_; }
   bool reused_connection() const;
   bool tls_alerted() const { return tls_alerted_ && *tls_alerted_; }
   int socket() const;  // after the transfer: what went back to the pool, or -1
 
  private:
+  void size_buffers(const Request& request, const Wire& wire);
   void set_common();
   void set_tls();
   void set_request(const Request& request, const Wire& wire);
@@ -74,7 +79,7 @@ class Easy {
   CURLSH* shared_;
   CURL* handle_;
   curl_slist* headers_ = nullptr;
-  std::size_t buffer_bytes_, receive_bytes_;
+  std::size_t most_bytes_, receive_bytes_, upload_bytes_ = 0;
   Events* events_ = nullptr;
   Wire wire_;
   std::string origin_;

@@ -152,6 +152,19 @@ void Engine::bytes_moved(std::uint64_t in, std::uint64_t out) {
   bytes_out_.fetch_add(out, std::memory_order_relaxed);
 }
 
+void Engine::ring_bytes_changed(std::int64_t by) {
+  ring_bytes_.fetch_add(static_cast<std::uint64_t>(by), std::memory_order_relaxed);
+  buffers_changed(by);
+}
+
+void Engine::buffers_changed(std::int64_t by) {
+  const auto change = static_cast<std::uint64_t>(by);
+  const std::uint64_t used = buffers_used_.fetch_add(change, std::memory_order_relaxed) + change;
+  std::uint64_t peak = buffers_peak_.load(std::memory_order_relaxed);
+  while (by > 0 && used > peak && !buffers_peak_.compare_exchange_weak(peak, used)) {
+  }
+}
+
 Statistics Engine::statistics() {
   if (mailbox_->on_io_thread()) {
     take_stock();
@@ -168,6 +181,8 @@ Statistics Engine::statistics() {
   copy.bytes_in = bytes_in_.load(std::memory_order_relaxed);
   copy.bytes_out = bytes_out_.load(std::memory_order_relaxed);
   copy.ring_bytes = ring_bytes_.load(std::memory_order_relaxed);
+  copy.buffers_used = buffers_used_.load(std::memory_order_relaxed);
+  copy.buffers_peak = buffers_peak_.load(std::memory_order_relaxed);
   copy.chores = chores_;
   return copy;
 }

@@ -63,7 +63,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Budget& budget() const { return *options_.budget; }
   void log(LogLevel level, std::string_view line) const;
   void bytes_moved(std::uint64_t in, std::uint64_t out);
-  void ring_bytes_changed(std::int64_t by) { ring_bytes_.fetch_add(by, std::memory_order_relaxed); }
+  void ring_bytes_changed(std::int64_t by);
+  void buffers_changed(std::int64_t by);  // rings and libcurl's
 
   // The I/O thread.
   CURLM* multi() const { return multi_; }
@@ -118,7 +119,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   int chores_ = 0;
   bool closing_ = false;
   Statistics statistics_;
-  std::atomic<std::uint64_t> bytes_in_{0}, bytes_out_{0}, ring_bytes_{0};
+  std::atomic<std::uint64_t> bytes_in_{0}, bytes_out_{0}, ring_bytes_{0}, buffers_used_{0}, buffers_peak_{0};
 
   std::mutex thread_mutex_;  // one close() joins
   std::thread thread_;

@@ -6,8 +6,10 @@
 
 #include "penstock/base/hide.h"
 #include "penstock/base/redact.h"
+#include "penstock/http/fault.h"
 #include "penstock/http/lease.h"
 #include "penstock/http/redirect.h"
+#include "penstock/http/upload_stream.h"
 
 namespace penstock::http {
 namespace {
@@ -16,16 +18,6 @@ using std::chrono::milliseconds;
 
 constexpr int kAttempts = 3, kBodyAttempts = 5;
 constexpr std::uint64_t kProgressBytes = 1_MiB;  // so many new bytes are as good as a success
-
-Error our_error(Kind kind, std::string_view code, std::string message) {
-  Facts facts;
-  facts.code = code;
-  return Error(kind, std::move(message), std::move(facts));
-}
-
-Error cancelled_error() {
-  return our_error(Kind::cancelled, "", "the exchange was stopped by its caller");
-}
 
 // With no validator the rest could be another object's.
 Error not_resumable(const Error& fault) {
@@ -47,7 +39,8 @@ Exchange::Exchange(Engine& engine, Request request, CallOptions options, Done do
       done_(std::move(done)),
       attempts_(engine, options_),
       chore_(options_.chore ? engine.hold_chore() : nullptr) {
-  if (!asked_.body) return;
+  // A stream is its makers' too, and no policy reads it.
+  if (!asked_.body || asked_.body->stream()) return;
   lease_ = std::make_shared<Lease>(std::move(asked_.body));
   asked_.body = lease_;
 }
@@ -107,6 +100,19 @@ void Exchange::prepare() {
   const bool goes_on = delivery_ && delivery_->is_open();
   sent_ = goes_on ? delivery_->resume().shaped(asked_, delivery_->delivered(), options_.s3_resume) : asked_;
   const std::uint64_t generation = ++generation_;
+  const UploadStream* stream = asked_.body ? asked_.body->stream() : nullptr;
+  if (!stream) return prepare_by_policy(generation);
+  // Signed, and a connection taken, only once its maker is there: it may have to open its source again.
+  stream->begin([weak = weak_from_this(), mailbox = mailbox_, generation] {
+    mailbox->post([weak, generation] {
+      const auto self = weak.lock();
+      if (self && self->state_ == State::preparing && self->generation_ == generation)
+        self->prepare_by_policy(generation);
+    });
+  });
+}
+
+void Exchange::prepare_by_policy(std::uint64_t generation) {
   // The exchange lives until `ready` is called or dropped, and so does the request the policy writes to.
   policy_->prepare(sent_, [self = shared_from_this(), generation](std::optional<Error> failure) {
     self->mailbox_->post([self, generation, failure = std::move(failure)] {
@@ -167,6 +173,7 @@ Try::Limits Exchange::limits() const {
           .stall_window = options_.stall_window.value_or(client.stall_window),
           .idle_connection = options_.idle_connection.value_or(client.idle_connection),
           .stall_bytes_per_second = options_.stall_bytes_per_second.value_or(client.stall_bytes_per_second),
+          .starved = options_.starved,
           .max_body_bytes = options_.max_body_bytes};
 }
 
@@ -218,12 +225,21 @@ void Exchange::open_delivery(const Head& head) {
 }
 
 void Exchange::ring_is_full() {
-  delivery_->on_room(try_->receive_bytes(), [weak = weak_from_this(), mailbox = mailbox_] {
+  delivery_->on_room(try_->receive_bytes(), go_on());
+}
+
+void Exchange::body_is_late() {
+  sent_.body->stream()->on_bytes(go_on());
+}
+
+// For other threads: the try that is paused may move again.
+std::function<void()> Exchange::go_on() {
+  return [weak = weak_from_this(), mailbox = mailbox_] {
     mailbox->post([weak] {
       const auto self = weak.lock();
-      if (self && self->state_ == State::running) self->try_->room();
+      if (self && self->state_ == State::running) self->try_->go_on();
     });
-  });
+  };
 }
 
 void Exchange::try_ended() {
@@ -309,91 +325,6 @@ void Exchange::wait(milliseconds span) {
     if (!self || self->state_ != State::waiting) return;
     self->backoff_timer_.reset();
     self->prepare();
-  });
-}
-
-void Exchange::succeed() {
-  attempts_.succeeded(origin_);
-  if (delivery_) return end(Response{});
-  const Head& head = try_->head();
-  end(Response{.status = head.status(),
-               .headers = head.headers(),
-               .body = try_->take_kept(),
-               .url = sent_.url,
-               .attempts = attempts_.made()});
-}
-
-void Exchange::fail(Error error) {
-  error = hide(decorated(std::move(error)), secrets());
-  count_failure(error);
-  end(std::move(error));
-}
-
-Error Exchange::decorated(Error error) const {
-  Facts& facts = error.facts();
-  if (facts.doing.empty()) facts.doing = asked_.method;
-  if (facts.subject.empty()) facts.subject = redact_url(asked_.url);
-  facts.attempts = attempts_.made();
-  if (delivery_) facts.side = Side::source;
-  if (delivery_) facts.bytes_done = delivery_->delivered();
-  if (!facts.cause && attempts_.made() > 1) facts.cause = first_failure_;
-  return error;
-}
-
-std::vector<std::string> Exchange::secrets() const {
-  if (state_ == State::preparing) return {};  // the policy may write to them, and nobody has heard them yet
-  std::vector<std::string> all = policy_->secrets();
-  for (const auto& more : {secret_values(asked_), secret_values(sent_), left_behind_})
-    all.insert(all.end(), more.begin(), more.end());
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
-
-void Exchange::end(Outcome outcome) {
-  if (state_ == State::ended) return;
-  const auto self = shared_from_this();
-  release();
-  if (lease_) lease_->end();
-  state_ = State::ended;
-  on_stop_.reset();
-  if (deadline_timer_) engine_.forget(*std::exchange(deadline_timer_, std::nullopt));
-  if (delivery_) {
-    const Error* error = std::get_if<Error>(&outcome);
-    error ? delivery_->fail(*error) : delivery_->finish();
-    delivery_.reset();
-  }
-  if (done_) std::exchange(done_, {})(std::move(outcome));
-  chore_.reset();
-  engine_.ended(*this);
-}
-
-// Whatever the state holds: a place in the queue, a slot, a transfer, a timer.
-void Exchange::release() {
-  if (state_ == State::queued && !holds_slot_) engine_.slots().leave(origin_, *this);
-  if (try_) try_->cut();
-  if (backoff_timer_) engine_.forget(*std::exchange(backoff_timer_, std::nullopt));
-  if (std::exchange(holds_slot_, false)) engine_.slots().release(origin_);
-}
-
-void Exchange::refuse() {
-  end(hide(decorated(our_error(Kind::cancelled, "closed", "the client is closed")), secrets()));
-}
-
-void Exchange::cancelled() {
-  if (state_ != State::ended) fail(cancelled_error());
-}
-
-void Exchange::deadline_passed() {
-  deadline_timer_.reset();
-  if (state_ == State::ended) return;
-  fail(our_error(Kind::lost, code::kDeadline, "the deadline passed before the exchange was over"));
-}
-
-void Exchange::count_failure(const Error& error) {
-  engine_.count([&](Statistics& statistics) {
-    ++statistics.hosts[origin_].failed_by_kind[std::string(to_string(error.kind()))];
-    if (error.facts().code == code::kAddressGuard) ++statistics.guard_blocks;
   });
 }
 

@@ -42,9 +42,12 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   void check();
   void arm();
   void prepare();
+  void prepare_by_policy(std::uint64_t generation);
+  std::function<void()> go_on();
   void prepared(std::optional<Error> failure);
   void slot_granted() override;
   void about_to_send() override { policy_->about_to_send(); }
+  void body_is_late() override;
   Try::Use use_of(const Head& head) override;
   Try::Use use_again(const Head& head);
   void ring_is_full() override;

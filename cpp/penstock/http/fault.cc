@@ -71,6 +71,12 @@ Error typed(const Meaning& meaning, std::string_view detail) {
 
 }  // namespace
 
+Error our_error(Kind kind, std::string_view code, std::string message) {
+  Facts facts;
+  facts.code = code;
+  return Error(kind, std::move(message), std::move(facts));
+}
+
 Error fault(const Breakdown& breakdown) {
   if (breakdown.address_blocked) return blocked_fault();
   const std::string_view detail =
@@ -91,6 +97,17 @@ Error first_byte_fault() {
 
 Error stall_fault() {
   return typed({Kind::lost, code::kStalled, "too few bytes moved for too long"}, {});
+}
+
+Error starved_fault() {
+  Error error = typed(
+      {Kind::lost, "starved", "the body's source gave no byte for too long; the request was dropped"}, {});
+  error.facts().side = Side::source;
+  return error;
+}
+
+Error cut_stream_fault() {
+  return typed({Kind::lost, "reset", "the connection broke while the body was sent"}, {});
 }
 
 Error cut_head_fault() {

@@ -1,6 +1,7 @@
 // What libcurl's result codes mean, as typed errors.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <curl/curl.h>
@@ -24,9 +25,14 @@ Error fault(const Breakdown& breakdown);
 
 Error blocked_fault();  // denied/address-guard
 
+// What is no fault of the wire's.
+Error our_error(Kind kind, std::string_view code, std::string message);
+
 // Our own clocks and limits.
 Error first_byte_fault();
 Error stall_fault();
+Error starved_fault();     // lost: a body made while it is sent did not come
+Error cut_stream_fault();  // lost: a connection broke, or an answer came, before it took all of such a body
 Error cut_head_fault();
 Error head_fault();
 Error body_fault(std::size_t max_bytes);

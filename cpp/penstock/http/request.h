@@ -18,6 +18,8 @@
 
 namespace penstock::http {
 
+class UploadStream;
+
 // A request body that can be sent again. Read on the I/O thread: must not block.
 class Payload {
  public:
@@ -25,6 +27,8 @@ class Payload {
   virtual std::uint64_t size() const = 0;
   // Copies from `offset` into `out`; returns how much, which is less than asked only at the end.
   virtual std::size_t read_at(std::uint64_t offset, MutableBytes out) const = 0;
+  // What it is if it is made while it is sent, and not there to be read: then read_at() throws.
+  virtual const UploadStream* stream() const { return nullptr; }
 };
 
 std::shared_ptr<const Payload> text_payload(std::string text);

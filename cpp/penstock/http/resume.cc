@@ -52,6 +52,7 @@ Resume::Resume(const Request& asked, int status, const Headers& answer) {
   sent_last_modified_ = answer.get("last-modified");
   etag_ = strong_etag(answer);
   if (etag_.empty()) last_modified_ = settled_last_modified(answer);
+  offers_ranges_ = status == 206 || same_name(answer.get("accept-ranges"), "bytes");
   if (status != 206) {
     total_ = announced_length(answer);
     return;
@@ -65,6 +66,11 @@ Resume::Resume(const Request& asked, int status, const Headers& answer) {
   first_ = came.first;
   last_ = came.last;
   total_ = came.total;
+}
+
+std::string_view Resume::obstacle() const {
+  if (etag_.empty()) return "the source has no strong ETag";
+  return offers_ranges_ ? "" : "the source offers no ranges";
 }
 
 std::optional<std::uint64_t> Resume::bytes() const {

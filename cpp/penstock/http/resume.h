@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "penstock/http/request.h"
 
@@ -20,6 +21,9 @@ class Resume {
   Resume(const Request& asked, int status, const Headers& answer);
 
   bool possible() const { return !etag_.empty() || !last_modified_.empty(); }
+  // Source::repeat_obstacle() of a body that began so. Only a strong ETag and ranges make sure: under one
+  // Last-Modified there may be two versions.
+  std::string_view obstacle() const;
   // Of the body, if known.
   std::optional<std::uint64_t> bytes() const;
 
@@ -43,9 +47,10 @@ class Resume {
   bool same_validators(const Headers& answer) const;
   std::string etag_, last_modified_;            // the one to ask by; both empty if none is strong
   std::string sent_etag_, sent_last_modified_;  // as they came, weak ones too
-  std::uint64_t first_ = 0;                     // where in the object this body begins
-  std::optional<std::uint64_t> last_;           // where it was asked to end
-  std::optional<std::uint64_t> total_;          // of the object
+  bool offers_ranges_ = false;
+  std::uint64_t first_ = 0;             // where in the object this body begins
+  std::optional<std::uint64_t> last_;   // where it was asked to end
+  std::optional<std::uint64_t> total_;  // of the object
 };
 
 }  // namespace penstock::http

@@ -7,6 +7,7 @@
 #include "penstock/http/delivery.h"
 #include "penstock/http/engine.h"
 #include "penstock/http/fault.h"
+#include "penstock/http/upload_stream.h"
 
 namespace penstock::http {
 namespace {
@@ -42,12 +43,15 @@ void Try::begin(const Request& request, const Wire& wire, const Limits& limits, 
   kept_.clear();
   fault_.reset();
   connected_ = request_sent_ = answered_ = address_blocked_ = stopped_ = timed_out_ = paused_ = false;
+  starving_ = false;
   sent_ = moved_ = moved_at_look_ = 0;
   looked_at_ = engine_.now();
   paused_for_ = {};
   stall_ = StallClock(limits.stall_window, limits.stall_bytes_per_second);
   easy_.begin(request, wire, *this);
   running_ = true;
+  counted_buffers_ = easy_.buffer_bytes();
+  engine_.buffers_changed(static_cast<std::int64_t>(counted_buffers_));
   engine_.add(easy_.handle(), *this);
 }
 
@@ -57,6 +61,7 @@ void Try::cut() {
 
 void Try::leave() {
   running_ = false;
+  engine_.buffers_changed(-static_cast<std::int64_t>(counted_buffers_));
   engine_.remove(easy_.handle());
 }
 
@@ -72,6 +77,7 @@ void Try::tick(SteadyTime now) {
       return fail(first_byte_fault());
     }
   }
+  if (starving_ && !answered_ && now - starving_since_ >= limits_.starved) return fail(starved_fault());
   if (paused_) {
     paused_for_ += now - paused_at_;
     paused_at_ = now;
@@ -105,7 +111,15 @@ void Try::transfer_done(CURLcode result) {
   }
   // libcurl takes a head that ends before its blank line for a whole answer without a body.
   if (result == CURLE_OK && !stopped_ && !head_.complete()) fault_ = cut_head_fault();
+  if (result == CURLE_OK && !fault_ && acknowledged_early()) fault_ = cut_stream_fault();
   owner_.try_ended();
+}
+
+// What was made for this try alone cannot be there before it was all taken.
+bool Try::acknowledged_early() const {
+  const Payload* body = request_->body.get();
+  const bool well = head_.status() >= 200 && head_.status() <= 299;
+  return well && body && body->stream() && sent_ < body->size();
 }
 
 void Try::note_connection() {
@@ -124,26 +138,49 @@ void Try::note_connection() {
   });
 }
 
-void Try::about_to_send() {
+bool Try::about_to_send() {
+  // libcurl turns to another connection after a dead one took some of the body, without asking for it again.
+  if (sent_ > 0 && request_->body->stream()) return stop_with(cut_stream_fault()), false;
   connected_ = true;
   owner_.about_to_send();
   address_blocked_ = false;  // of several addresses this one is allowed
   looked_at_ = engine_.now();
-  if (request_->body && request_->body->size() > 0) return;
+  if (request_->body && request_->body->size() > 0) return true;
   request_sent_ = true;
   request_sent_at_ = looked_at_;
+  return true;
 }
 
-std::size_t Try::bytes_wanted(MutableBytes out) {
-  const std::size_t given = request_->body ? request_->body->read_at(sent_, out) : 0;
-  sent_ += given;
-  moved_ += given;
-  engine_.bytes_moved(0, given);
-  if (sent_ >= request_->body->size() && !request_sent_) {
+// nullopt: it is not there yet.
+std::optional<std::size_t> Try::next_of_body(MutableBytes out) {
+  const Payload* body = request_->body.get();
+  if (!body) return 0;
+  const UploadStream* stream = body->stream();
+  return stream ? stream->read(out) : body->read_at(sent_, out);
+}
+
+// No exception may pass through libcurl.
+std::size_t Try::bytes_wanted(MutableBytes out) try {
+  const auto given = next_of_body(out);
+  if (!given) {
+    if (!paused_) pause();
+    starving_since_ = starving_ ? starving_since_ : engine_.now();
+    starving_ = true;
+    owner_.body_is_late();
+    return kNotYet;
+  }
+  starving_ = false;
+  sent_ += *given;
+  moved_ += *given;
+  engine_.bytes_moved(0, *given);
+  if (request_->body && sent_ >= request_->body->size() && !request_sent_) {
     request_sent_ = true;
     request_sent_at_ = engine_.now();
   }
-  return given;
+  return *given;
+} catch (const Error& error) {
+  stop_with(error);
+  return kStop;
 }
 
 bool Try::sending_again(std::uint64_t offset) {
@@ -161,6 +198,8 @@ bool Try::line_came(std::string_view line) {
     moved_at_look_ = moved_;
   }
   if (read == Head::Line::complete) {
+    // libcurl ends what was answered early with an error, but not while it is paused.
+    if (answered_ && starving_) go_on();
     return choose_use();
   }
   return true;
@@ -200,7 +239,7 @@ Easy::Events::Took Try::deliver(Bytes bytes) {
     case Delivery::Took::nothing:
       moved_ -= bytes.size();  // it comes again
       engine_.bytes_moved(-bytes.size(), 0);
-      if (!paused_) pause();
+      if (!paused_) pause(), owner_.ring_is_full();
       return Took::pause;
     case Delivery::Took::all:
       break;
@@ -210,6 +249,7 @@ Easy::Events::Took Try::deliver(Bytes bytes) {
   // piece.
   if (!paused_ && delivery_->room() < easy_.receive_bytes()) {
     pause();
+    owner_.ring_is_full();
     curl_easy_pause(easy_.handle(), CURLPAUSE_RECV);
   }
   return Took::all;
@@ -218,10 +258,9 @@ Easy::Events::Took Try::deliver(Bytes bytes) {
 void Try::pause() {
   paused_ = true;
   paused_at_ = engine_.now();
-  owner_.ring_is_full();
 }
 
-void Try::room() {
+void Try::go_on() {
   if (!running_ || !paused_) return;
   paused_ = false;
   paused_for_ += engine_.now() - paused_at_;

@@ -27,7 +27,8 @@ class Try final : private Easy::Events {
    public:
     virtual void about_to_send() = 0;
     virtual Use use_of(const Head& head) = 0;
-    virtual void ring_is_full() = 0;  // call room() once it is not
+    virtual void ring_is_full() = 0;  // call go_on() once it is not
+    virtual void body_is_late() = 0;  // call go_on() once more of it is there
     virtual void try_ended() = 0;
 
    protected:
@@ -36,6 +37,7 @@ class Try final : private Easy::Events {
   struct Limits {
     std::chrono::milliseconds first_byte, stall_window, idle_connection;
     std::uint64_t stall_bytes_per_second;
+    std::chrono::milliseconds starved;  // of a body that is made while it is sent
     std::size_t max_body_bytes;
   };
 
@@ -45,7 +47,7 @@ class Try final : private Easy::Events {
   void begin(const Request& request, const Wire& wire, const Limits& limits, Delivery* delivery);
   void cut();  // the transfer is dropped; no try_ended()
   void tick(SteadyTime now);
-  void room();
+  void go_on();
   void transfer_done(CURLcode result);
 
   // After try_ended().
@@ -62,8 +64,9 @@ class Try final : private Easy::Events {
   Took bytes_came(Bytes bytes) override;
   std::size_t bytes_wanted(MutableBytes out) override;
   bool sending_again(std::uint64_t offset) override;
-  void about_to_send() override;
+  bool about_to_send() override;
   void address_blocked() override { address_blocked_ = true; }
+  std::optional<std::size_t> next_of_body(MutableBytes out);
   Took keep(Bytes bytes, std::size_t limit);
   Took deliver(Bytes bytes);
   void pause();
@@ -72,6 +75,7 @@ class Try final : private Easy::Events {
   void fail(Error fault);
   void leave();
   void note_connection();
+  bool acknowledged_early() const;
   bool moving() const { return running_ && !paused_ && (!request_sent_ || answered_); }
 
   Engine& engine_;
@@ -85,9 +89,11 @@ class Try final : private Easy::Events {
   std::string kept_;
   std::optional<Error> fault_;
   bool running_ = false, connected_ = false, request_sent_ = false, answered_ = false;
+  bool starving_ = false;  // paused for want of the body's next bytes
   bool address_blocked_ = false, stopped_ = false, timed_out_ = false, paused_ = false;
   std::uint64_t sent_ = 0, moved_ = 0, moved_at_look_ = 0;
-  SteadyTime request_sent_at_{}, looked_at_{}, paused_at_{};
+  std::size_t counted_buffers_ = 0;
+  SteadyTime request_sent_at_{}, looked_at_{}, paused_at_{}, starving_since_{};
   std::chrono::nanoseconds paused_for_{0};
   StallClock stall_;
 };

@@ -32,7 +32,10 @@ Wire wire_for(const Request& request, const Url& url, const CallOptions& options
   wire.guard = options.guard.value_or(client.guard);
   wire.proxy = proxy_for(url, options.proxy == "client" ? client.proxy : options.proxy, environment);
   wire.expect_continue = options.expect_continue;
-  wire.may_repeat = may_arrive_twice(request, options);
+  wire.receive_bytes = options.receive_bytes.value_or(0);
+  wire.upload_bytes = options.upload_bytes.value_or(0);
+  // What was made for one try cannot be made again behind the back of whoever makes it.
+  wire.may_repeat = may_arrive_twice(request, options) && !(request.body && request.body->stream());
   wire.guard_applies = wire.proxy.empty();
   if (!wire.proxy.empty()) guard_behind_proxy(url, wire.guard, client.guard_via_proxy);
   return wire;

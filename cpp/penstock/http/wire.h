@@ -20,8 +20,9 @@ struct Wire {
   AddressPolicy guard = AddressPolicy::any();
   bool guard_applies = true;  // false: the connection is a proxy's
   bool expect_continue = false;
-  std::size_t ring_bytes = 0;  // of the body's ring; 0: no ring
-  bool may_repeat = true;      // false: libcurl must not send it again on a fresh connection by itself
+  std::size_t ring_bytes = 0;                       // of the body's ring; 0: no ring
+  std::size_t receive_bytes = 0, upload_bytes = 0;  // libcurl's buffers; 0: the usual
+  bool may_repeat = true;  // false: libcurl must not send it again on a fresh connection by itself
 };
 
 // Whether the request may arrive twice: it is idempotent by its method, or the caller says so.

@@ -18,6 +18,8 @@ constexpr int kConnectionsPerHost = 64;
 // S3 closes idle connections at about 5 s.
 constexpr std::chrono::seconds kIdleConnection{4};
 constexpr std::uint64_t kExpectContinueBytes = 1_MiB;
+// Of a relayed part, which has a ring of its own; answers are short.
+constexpr std::size_t kRelayUploadBytes = 64_KiB, kRelayReceiveBytes = 16_KiB;
 
 bool names(std::string_view text, std::string_view word) {
   const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
@@ -92,6 +94,7 @@ aws::ChainInputs chain_inputs(const Config& config) {
 }
 
 const Capabilities* known_row(const Config& config, const std::string& endpoint) {
+  if (config.row) return config.row.get();
   if (!config.provider.empty()) return &provider_row(config.provider);
   if (endpoint.empty()) return &provider_row("aws");
   return row_by_host(http::Url::parse(endpoint).host);
@@ -236,6 +239,10 @@ http::CallOptions Client::options_for(const http::Request& request, const Sendin
   options.stall_bytes_per_second = how.stall_bytes_per_second;
   options.connections_per_host = kConnectionsPerHost;
   if (row && row->closes_early) options.idle_connection = kIdleConnection;
+  if (request.body && request.body->stream()) {
+    options.upload_bytes = kRelayUploadBytes;
+    options.receive_bytes = kRelayReceiveBytes;
+  }
   options.expect_continue =
       row && row->expects_continue && request.body && request.body->size() >= kExpectContinueBytes;
   return options;

@@ -74,6 +74,11 @@ class Client : public std::enable_shared_from_this<Client> {
   const Capabilities& capabilities(const Call& call);  // may ask: HeadBucket, once an endpoint
   std::optional<Algorithm> write_checksum() const;     // of writes, as far as the row is known
   Endpoint& endpoint() const { return *endpoint_; }
+  // Whether a condition on a request that the row knows so may be relied on.
+  bool honours(Support support) const {
+    return support == Support::yes ||
+           (support == Support::unknown && config_.conditional == Conditional::trust);
+  }
   bool verifies_reads() const { return verifies_reads_; }
 
   std::string presign(const std::string& method, std::string_view full_key, std::chrono::seconds expires,

@@ -107,7 +107,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
       ++trace_->lost;
       return settle(cut_off);
     }
-    const auto& checksum = publication_.identity.checksum;
+    const auto& checksum = publication_.identity.known;
     const bool comparable = checksum && checksum->algorithm() == Algorithm::crc64nvme &&
                             result.checksum_type != "COMPOSITE" && !result.crc64nvme.empty() &&
                             result.crc64nvme.find('-') == std::string::npos;
@@ -123,7 +123,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
                 {.side = Side::sink,
                  .doing = "complete upload",
                  .subject = client_->location(publication_.identity.key),
-                 .expected = publication_.identity.checksum->base64(),
+                 .expected = publication_.identity.known->base64(),
                  .actual = result.crc64nvme}};
     client_->submit(delete_object(client_->address(), publication_.identity.key, result.etag),
                     taking_back(publication_.identity.key),

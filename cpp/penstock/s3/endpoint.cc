@@ -60,6 +60,16 @@ void Endpoint::refuse_checksums() {
   takes_checksums_ = false;
 }
 
+bool Endpoint::takes_trailers() const {
+  const std::lock_guard lock{mutex_};
+  return takes_trailers_;
+}
+
+void Endpoint::refuse_trailers() {
+  const std::lock_guard lock{mutex_};
+  takes_trailers_ = false;
+}
+
 void Endpoint::opened(const std::string& upload_id) {
   const std::lock_guard lock{mutex_};
   uploads_.insert(upload_id);

@@ -33,6 +33,10 @@ class Endpoint {
   bool takes_checksums() const;
   void refuse_checksums();
 
+  // The same of a checksum that came after a body.
+  bool takes_trailers() const;
+  void refuse_trailers();
+
   // Uploads this process has open here: not orphans.
   void opened(const std::string& upload_id);
   void closed(const std::string& upload_id);
@@ -43,7 +47,7 @@ class Endpoint {
   std::condition_variable_any answered_;
   const Capabilities* row_;
   bool asking_ = false;
-  bool takes_checksums_ = true;
+  bool takes_checksums_ = true, takes_trailers_ = true;
   std::set<std::string> uploads_;
   std::deque<Capabilities> proved_;  // rows that were handed out stay
 };

@@ -74,7 +74,9 @@ class ObjectListing final : public store::Listing {
   }
 
   void check_progress() {
-    // A first prefix may begin before the start, for keys of it that come after.
+    // A first prefix may begin before the start, for keys of it that come after: services differ.
+    if (!page_.prefixes.empty() && page_.prefixes.front() <= query_.start_after)
+      page_.prefixes.erase(page_.prefixes.begin());
     if (!last_prefix_.empty() && !page_.prefixes.empty() && page_.prefixes.front() <= last_prefix_) {
       throw corrupt("repeats prefixes");
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "penstock/base/error.h"
 #include "penstock/base/units.h"
@@ -60,8 +61,29 @@ PagedPart::~PagedPart() {
 }
 
 MutableBytes PagedPart::room() {
-  if (size_ == page_bytes()) return {};
+  if (size_ == capacity()) return {};
   return pages_.back().bytes().subspan(size_ % kPageBytes);
+}
+
+Page PagedPart::spill(const std::string& folder) {
+  if (spool_ && pages_.size() == before_spool_) throw std::logic_error{"the page it gave back was not added"};
+  if (!spool_) {
+    spool_.emplace(folder);
+    before_spool_ = pages_.size() - 1;
+  }
+  spool_->write(pages_.back().bytes());
+  Page last = std::move(pages_.back());
+  pages_.pop_back();
+  return last;
+}
+
+std::size_t PagedPart::read_within(std::uint64_t page, std::uint64_t in_page, MutableBytes out) const {
+  const std::uint64_t spilled = spilled_pages();
+  if (spool_ && page >= before_spool_ && page < before_spool_ + spilled)
+    return spool_->read_at((page - before_spool_) * kPageBytes + in_page, out);
+  const std::uint64_t held = spool_ && page >= before_spool_ ? page - spilled : page;
+  std::memcpy(out.data(), pages_[held].bytes().data() + in_page, out.size());
+  return out.size();
 }
 
 std::size_t PagedPart::read_at(std::uint64_t offset, MutableBytes out) const {
@@ -70,9 +92,10 @@ std::size_t PagedPart::read_at(std::uint64_t offset, MutableBytes out) const {
     const std::uint64_t in_page = offset % kPageBytes;
     const std::uint64_t here =
         std::min({kPageBytes - in_page, size_ - offset, std::uint64_t{out.size() - done}});
-    std::memcpy(out.data() + done, pages_[offset / kPageBytes].bytes().data() + in_page, here);
-    done += here;
-    offset += here;
+    const std::size_t got = read_within(offset / kPageBytes, in_page, out.subspan(done, here));
+    if (got == 0) break;  // the file lost bytes
+    done += got;
+    offset += got;
   }
   return done;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "penstock/base/budget.h"
+#include "penstock/disk/spool.h"
 #include "penstock/http/request.h"
 #include "penstock/s3/provider.h"
 
@@ -45,7 +46,8 @@ class PartPlan {
 //
 // Life:    filled by one thread, then only read; `on_release` is called with the bytes of its pages when it
 //          dies, on whatever thread that is.
-// Memory:  its pages; nothing is copied once it is in.
+// Memory:  its pages; nothing is copied once it is in. What spill() moved out lies in a file without a name,
+//          and is read from there: on the I/O thread too, mostly out of the kernel's cache.
 class PagedPart final : public http::Payload {
  public:
   using OnRelease = std::function<void(std::uint64_t page_bytes)>;
@@ -55,6 +57,10 @@ class PagedPart final : public http::Payload {
   PagedPart& operator=(const PagedPart&) = delete;
 
   void add(Page page) { pages_.push_back(std::move(page)); }
+  // Takes back its last page, which is full and is now in a file in `folder` ("": $TMPDIR). Throws what a
+  // Spool throws, and then has it still. Once it spills, each further page must be one it gave back.
+  Page spill(const std::string& folder);
+  bool spills() const { return spool_.has_value(); }
   // Free bytes at the end of the last page; empty: add() a page.
   MutableBytes room();
   // `bytes` of room() are filled.
@@ -65,8 +71,15 @@ class PagedPart final : public http::Payload {
   std::size_t read_at(std::uint64_t offset, MutableBytes out) const override;
 
  private:
+  std::uint64_t capacity() const { return page_bytes() + spilled_pages() * kPageBytes; }
+  std::uint64_t spilled_pages() const { return spool_ ? spool_->size() / kPageBytes : 0; }
+  std::size_t read_within(std::uint64_t page, std::uint64_t in_page, MutableBytes out) const;
+
   OnRelease on_release_;
+  // Pages before the file, the file, and after it the one page that is filled.
   std::vector<Page> pages_;
+  std::optional<disk::Spool> spool_;
+  std::uint64_t before_spool_ = 0;  // pages
   std::uint64_t size_ = 0;
 };
 

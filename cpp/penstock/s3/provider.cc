@@ -15,6 +15,7 @@ Capabilities aws() {
   return {.provider = "aws",
           .virtual_host = true,
           .checksum = "crc64nvme",
+          .trailers = true,
           .conditional_put = Support::yes,
           .conditional_complete = Support::yes,
           .declares_size = true,

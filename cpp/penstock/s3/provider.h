@@ -26,6 +26,7 @@ struct Capabilities {
   bool equal_parts = false;   // all parts of one size, the last not larger
   std::string checksum = {};  // the full-object checksum this row takes with a write; "": none
   bool content_md5 = false;   // it checks Content-MD5 instead of those
+  bool trailers = false;      // a part may carry that checksum after its last byte
   Support conditional_put = Support::unknown;
   Support conditional_complete = Support::unknown;
   bool declares_size = false;     // Complete carries x-amz-mp-object-size

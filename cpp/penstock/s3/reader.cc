@@ -97,6 +97,7 @@ class StreamedObject final : public store::ObjectSource {
   }
   std::optional<std::uint64_t> remaining() const override { return body_->remaining(); }
   bool rewindable() const override { return body_->rewindable(); }
+  std::string_view repeat_obstacle() const override { return body_->repeat_obstacle(); }
   void mark() override {
     body_->mark();
     marked_ = running_;

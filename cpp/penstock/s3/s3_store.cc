@@ -10,6 +10,7 @@
 #include "penstock/s3/list.h"
 #include "penstock/s3/probe.h"
 #include "penstock/s3/reader.h"
+#include "penstock/s3/relay.h"
 #include "penstock/s3/remove_many.h"
 #include "penstock/s3/writer.h"
 #include "penstock/store/level_listing.h"
@@ -87,7 +88,11 @@ std::unique_ptr<Sink> S3Store::open_writer(std::string_view key, const store::Wr
 
 Receipt S3Store::put(std::string_view key, Source& source, const store::WriteOptions& options,
                      const Call& call) {
-  const bool repeatable = source.rewindable();
+  // Relayed, the source's one mark is the part's.
+  Client& s3 = *state_->client;
+  const bool relayed =
+      options.relay && relay_obstacle(s3, s3.capabilities(s3.with_deadline(call)), options, source).empty();
+  const bool repeatable = source.rewindable() && !relayed;
   if (repeatable) source.mark();
   try {
     return ObjectStore::put(key, source, options, call);
@@ -116,6 +121,12 @@ Receipt S3Store::put(std::string_view key, Bytes bytes, const store::WriteOption
     if (!was_a_draw(error)) throw;
   }
   return once();
+}
+
+bool S3Store::relays(const store::WriteOptions& options, const Call& call) {
+  if (!options.relay || !options.length) return false;
+  Client& s3 = *state_->client;
+  return relay_obstacle(s3, s3.capabilities(s3.with_deadline(call)), options, *options.length).empty();
 }
 
 std::unique_ptr<store::Listing> S3Store::list(std::string_view prefix, const store::ListOptions& options,

@@ -12,9 +12,9 @@ constexpr std::chrono::seconds kClockGrain{2};
 constexpr std::chrono::seconds kTakeBackTotal{30};
 
 bool same_checksum(const store::ObjectMeta& meta, const Identity& identity) {
-  if (!identity.checksum) return false;
-  const auto found = meta.digests.find(std::string{to_string(identity.checksum->algorithm())});
-  return found != meta.digests.end() && found->second == identity.checksum->hex();
+  if (!identity.known) return false;
+  const auto found = meta.digests.find(std::string{to_string(identity.known->algorithm())});
+  return found != meta.digests.end() && found->second == identity.known->hex();
 }
 
 Found::What compare(const http::Headers& headers, const Identity& identity) {

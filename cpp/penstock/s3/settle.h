@@ -18,7 +18,8 @@ struct Identity {
   std::string key;    // whole
   std::string token;  // "": by size, full-object checksum and Last-Modified instead
   std::uint64_t bytes = 0;
-  std::optional<Digest> checksum;
+  std::optional<Digest> checksum;   // as it is sent
+  std::optional<Digest> known;      // of the bytes that were sent, told or not: to compare with
   WallTime begun;                   // by the server's clock
   http::Headers customer_key = {};  // what every request about the object carries
 };

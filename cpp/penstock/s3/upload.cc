@@ -12,19 +12,22 @@ namespace {
 class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
  public:
   PartTransfer(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, UploadName upload, int number,
-               PayloadPtr body, std::optional<Digest> checksum, http::Headers headers, Deadline deadline)
+               PayloadPtr body, std::optional<Digest> checksum, std::shared_ptr<const PartTrailer> trailer,
+               http::Headers headers, Deadline deadline)
       : client_(std::move(client)),
         flight_(std::move(flight)),
         upload_(std::move(upload)),
         number_(number),
-        bytes_(body->size()),
+        bytes_(trailer ? trailer->bytes() : body->size()),
         body_(std::move(body)),
         checksum_(std::move(checksum)),
+        trailer_(std::move(trailer)),
         headers_(std::move(headers)),
         deadline_(deadline) {}
 
   void send() {
     http::Headers headers = headers_;
+    if (trailer_) add_headers(headers, trailer_->headers());
     if (checksum_) {
       headers.add("x-amz-checksum-" + std::string{to_string(checksum_->algorithm())}, checksum_->base64());
     }
@@ -33,7 +36,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
                       .doing = "upload part " + std::to_string(number_),
                       .side = Side::sink,
                       .max_attempts = kBodyAttempts,
-                      .carries_checksum = checksum_.has_value()};
+                      .carries_checksum = checksum_ || trailer_};
     client_->submit(
         upload_part(client_->address(), upload_, number_, std::move(headers), body_), how,
         [self = shared_from_this()](http::Outcome outcome) { self->on_answer(std::move(outcome)); });
@@ -48,6 +51,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
       checksum_.reset();
       return send();
     }
+    if (trailer_ && refuses_checksums(error)) client_->endpoint().refuse_trailers();
     if (!is_digest_mismatch(error)) return end(std::move(error));
     again_or(Error{Kind::corrupt, "part " + std::to_string(number_) + " did not arrive as it was sent",
                    error.facts()});
@@ -57,9 +61,8 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
     const std::string etag{response.headers.get("etag")};
     if (etag.empty()) return end(corrupt("the answer has no ETag"));
     if (auto plain = not_encrypted(headers_, response.headers)) return end(*std::move(plain));
-    const std::string ours = checksum_ ? checksum_->base64() : "";
-    const std::string theirs =
-        checksum_ ? full_checksum(response.headers, to_string(checksum_->algorithm())) : "";
+    const std::string ours = checksum_ ? checksum_->base64() : trailer_ ? trailer_->checksum() : "";
+    const std::string theirs = ours.empty() ? "" : full_checksum(response.headers, algorithm());
     if (!theirs.empty() && theirs != ours) {
       Error error = corrupt("the server has another checksum of it than we sent");
       error.facts().expected = ours;
@@ -69,6 +72,10 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
     count(response.attempts - 1);
     body_.reset();
     flight_->landed({number_, bytes_, etag, ours});
+  }
+
+  std::string_view algorithm() const {
+    return to_string(checksum_ ? checksum_->algorithm() : trailer_->algorithm());
   }
 
   // Once more, then it is an error.
@@ -105,6 +112,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   std::uint64_t bytes_;
   PayloadPtr body_;
   std::optional<Digest> checksum_;
+  std::shared_ptr<const PartTrailer> trailer_;
   http::Headers headers_;  // customer's key, Content-MD5
   Deadline deadline_;
   bool sent_again_ = false;
@@ -189,7 +197,7 @@ MultipartUpload::~MultipartUpload() {
 void MultipartUpload::create() {
   const auto trace = std::make_shared<Trace>();
   http::Headers headers = options_.attributes;
-  checksum_ = options_.checksums ? client_->write_checksum() : std::nullopt;
+  if (options_.checksums) checksum_ = client_->write_checksum();
   if (checksum_) {
     headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
@@ -207,6 +215,7 @@ void MultipartUpload::create() {
   } catch (const Error& error) {
     if (checksum_ && refuses_checksums(error)) {
       client_->endpoint().refuse_checksums();
+      checksum_.reset();
       return create();
     }
     forget_lost_creates(trace->lost);
@@ -254,7 +263,8 @@ int MultipartUpload::begin_part() {
   return next_number_++;
 }
 
-void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
+void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum,
+                           std::shared_ptr<const PartTrailer> trailer) {
   if (!checksum_) checksum.reset();
   if (keep(part->size(), checksum)) return;
   const int number = begin_part();
@@ -262,7 +272,7 @@ void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum) {
   const Capabilities* row = client_->endpoint().row();
   if (row && row->content_md5) add_content_md5(headers, *part);
   std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part), std::move(checksum),
-                                 std::move(headers), call_.deadline)
+                                 std::move(trailer), std::move(headers), call_.deadline)
       ->send();
   // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.
   if (options_.lanes == 1) flight_->wait_for_lane(1, call_);
@@ -274,7 +284,8 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
   base::check(call_, "complete upload");
   identity_.bytes = bytes;
   const bool composite = options_.resumed && options_.resumed->composite;
-  if (checksum_ && !composite) identity_.checksum = std::move(checksum);
+  if (checksum_ && !composite) identity_.checksum = checksum;
+  if (!composite) identity_.known = std::move(checksum);
   over_ = true;  // from here the chore decides: it publishes, or aborts
   Pending<PublishOutcome> pending;
   complete_and_settle(client_,

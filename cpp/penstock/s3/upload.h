@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "penstock/s3/complete.h"
+#include "penstock/s3/trailer.h"
 
 namespace penstock::s3 {
 
@@ -71,7 +72,7 @@ struct UploadOptions {
   http::Headers attributes;  // of CreateMultipartUpload, without checksum
   int lanes = 4;
   bool reap = false;
-  bool checksums = true;  // declare the client's at Create
+  bool checksums = true;  // declare the client's at Create; false: what is sent before its checksum is known
   // Taken up instead of creating one: parts that are there are not sent, and abort() leaves it open.
   std::optional<Resumed> resumed = {};
 };
@@ -87,8 +88,9 @@ class MultipartUpload {
   MultipartUpload(const MultipartUpload&) = delete;
   MultipartUpload& operator=(const MultipartUpload&) = delete;
 
-  // Waits for a lane, then hands the next part to the I/O thread. `checksum` unset sends it plain.
-  void send(PayloadPtr part, std::optional<Digest> checksum);
+  // Waits for a lane, then hands the next part to the I/O thread. `checksum` unset sends it plain, unless the
+  // body carries it itself, in a trailer.
+  void send(PayloadPtr part, std::optional<Digest> checksum, std::shared_ptr<const PartTrailer> trailer = {});
 
   // Waits for a lane and counts a part as under way; its number. Whoever sends it tells the Flight its end.
   int begin_part();
@@ -104,7 +106,8 @@ class MultipartUpload {
   void abort() noexcept;
 
   const UploadName& name() const { return upload_; }
-  const std::string& id() const { return upload_.upload_id; }  // "": nothing created yet
+  const std::string& id() const { return upload_.upload_id; }             // "": nothing created yet
+  const std::optional<Algorithm>& checksum() const { return checksum_; }  // of each part, as declared
   int parts() const { return next_number_ - 1; }
   int kept() const { return kept_; }  // parts that were there already
 

@@ -8,6 +8,7 @@
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/customer_key.h"
 #include "penstock/s3/put_object.h"
+#include "penstock/s3/relay.h"
 
 namespace penstock::s3 {
 namespace {
@@ -63,6 +64,7 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
       row_(client_->capabilities(call_)),
       plan_(plan_for(*client_, row_, options_)),
       lanes_(lanes_for(options_, client_->config().max_parts_in_flight)),
+      spool_dir_(options_.spool_dir.value_or(client_->config().spool_dir)),
       checksum_(client_->write_checksum()),
       begun_(client_->http().clock().now()) {
   identity_.key = key_;
@@ -141,8 +143,7 @@ auto ObjectWriter::guarded(Step step) {
 
 // No emulation by HEAD: between the look and the write another may write.
 void ObjectWriter::refuse_condition(Support support, const char* request) const {
-  if (options_.mode.kind == store::Mode::Kind::overwrite || support == Support::yes) return;
-  if (support == Support::unknown && client_->config().conditional == Conditional::trust) return;
+  if (options_.mode.kind == store::Mode::Kind::overwrite || client_->honours(support)) return;
   throw Error{
       Kind::refused,
       "whether the provider \"" + row_.provider + "\" honours a condition on " + request + " is not known (" +
@@ -166,6 +167,10 @@ void ObjectWriter::write(Bytes bytes) {
 
 std::uint64_t ObjectWriter::write_from(Source& source) {
   const std::uint64_t before = total_;
+  if (relays(source)) {
+    guarded([&] { relay(source); });
+    return total_ - before;
+  }
   while (part_takes_no_more() ? take_page(source) : fill_page(source)) {
   }
   return total_ - before;
@@ -182,70 +187,19 @@ bool ObjectWriter::fill_page(Source& source) {
 // Into a page of its own, which a source made of pages fills without copying. Whether a full first part is
 // the whole object shows only by what comes after it, so the page is read before the part is sent.
 bool ObjectWriter::take_page(Source& source) {
-  Page page = guarded([&] { return fresh_page(); });
+  if (!spare_) spare_ = guarded([&] { return fresh_page(); });
   const std::uint64_t left = left_for_a_page();
   const std::size_t count =
-      left < kPageBytes ? source.read(page.bytes().first(left)) : source.read_page(page);
-  if (count == 0) return false;
+      left < kPageBytes ? source.read(spare_.bytes().first(left)) : source.read_page(spare_);
+  if (count == 0) {
+    if (!part_ || !part_->spills()) spare_ = Page{};
+    return false;
+  }
   guarded([&] {
-    add_page(std::move(page));
+    add_page(std::exchange(spare_, Page{}));
     took(part_->room().first(count));
   });
   return true;
-}
-
-// How much of its part a page that add_page() takes may fill.
-std::uint64_t ObjectWriter::left_for_a_page() const {
-  if (part_ && part_is_full()) return plan_.size_of(part_number_ + 1);
-  return plan_.size_of(part_number_) - (part_ ? part_->size() : 0);
-}
-
-bool ObjectWriter::part_takes_no_more() const {
-  return !part_ || part_is_full() || part_->room().empty();
-}
-
-MutableBytes ObjectWriter::room() {
-  if (part_takes_no_more()) add_page(fresh_page());
-  const std::uint64_t left = plan_.size_of(part_number_) - part_->size();
-  const MutableBytes space = part_->room();
-  return space.first(std::min<std::uint64_t>(space.size(), left));
-}
-
-void ObjectWriter::add_page(Page page) {
-  if (part_ && part_is_full()) seal();
-  if (!part_) {
-    part_ = std::make_shared<PagedPart>([flight = flight_](std::uint64_t bytes) { flight->release(bytes); });
-  }
-  flight_->hold(kPageBytes);
-  part_->add(std::move(page));
-}
-
-Page ObjectWriter::fresh_page() {
-  if (upload_ && part_ && part_is_full()) seal();
-  for (;;) {
-    if (auto page = next_page()) return *std::move(page);
-    seal_early();
-  }
-}
-
-bool ObjectWriter::part_is_full() const {
-  return part_->size() >= plan_.size_of(part_number_);
-}
-
-// Beyond what it is granted an upload begins a part only in the lower half of the Budget: with many uploads
-// the whole of it is theirs by right, and parts that one has in flight besides would be on top of that.
-// nullopt: the Budget is full, and nothing of this writer is under way whose end would give a page back.
-std::optional<Page> ObjectWriter::next_page() {
-  Budget& budget = *client_->http().budget();
-  for (;;) {
-    const std::uint64_t held = flight_->held();
-    const bool further_part = held >= kGranted && (!part_ || part_is_full());
-    if (auto page = further_part ? budget.try_spare_page() : budget.try_page()) return page;
-    if (held < kGranted) return budget.overdraw_page();
-    if (part_ && held == part_->page_bytes()) return std::nullopt;
-    flight_->wait_for_release(held, call_);
-    flight_->throw_fault();
-  }
 }
 
 void ObjectWriter::took(Bytes bytes) {
@@ -266,35 +220,33 @@ void ObjectWriter::seal() {
   send_part(std::exchange(part_, nullptr));
 }
 
-// The Budget has no room for the rest of a part above 8 MiB: what is there goes out as it is.
-void ObjectWriter::seal_early() {
-  const bool may_be_short = !plan_.equal_parts() && part_->size() >= plan_.min_part_bytes();
-  if (may_be_short || part_is_full()) return seal();
-  throw Error{Kind::busy,
-              "no room in the Budget of " + format_bytes(client_->http().budget()->statistics().limit) +
-                  " for a part of " + format_bytes(plan_.size_of(part_number_)) +
-                  "; give it more, or run fewer transfers at once",
-              {.side = Side::sink, .doing = "upload part " + std::to_string(part_number_), .code = "budget"}};
-}
-
 void ObjectWriter::send_part(PayloadPtr part) {
-  if (part_number_ > plan_.max_parts()) {
-    throw Error{Kind::refused,
-                "the object needs more than " + std::to_string(plan_.max_parts()) +
-                    " parts; give length= or a larger part_bytes=, and a Budget with room for such parts",
-                {.side = Side::sink, .code = std::string{code::kTooLarge}}};
-  }
+  if (part_number_ > plan_.max_parts()) refuse_another_part();
   const std::uint64_t bytes = part->size();
   std::optional<Digest> checksum = close_checksum(bytes);
-  if (!upload_) {
-    refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
-    if (options_.before_upload) options_.before_upload();
-    upload_ = std::make_unique<MultipartUpload>(
-        client_, flight_, identity_,
-        UploadOptions{options_.mode, attributes_, lanes_, client_->config().reap}, call_);
-  }
+  open_upload();
   upload_->send(std::move(part), std::move(checksum));
   ++part_number_;
+}
+
+void ObjectWriter::refuse_another_part() const {
+  const std::string budget = format_bytes(client_->http().budget()->statistics().limit);
+  throw Error{Kind::refused,
+              "the object needs more than " + std::to_string(plan_.max_parts()) +
+                  " parts, the provider's limit; " +
+                  (growth_stopped_ ? "they grew no further than the Budget of " + budget +
+                                         " has room: give it more, a spool_dir, or length="
+                                   : "give length= or a larger part_bytes="),
+              {.side = Side::sink, .code = std::string{code::kTooLarge}}};
+}
+
+void ObjectWriter::open_upload() {
+  if (upload_) return;
+  refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
+  if (options_.before_upload) options_.before_upload();
+  UploadOptions options{options_.mode, attributes_, lanes_, client_->config().reap};
+  options.checksums = mode_ != kRelayMode || takes_trailers(*client_, row_);
+  upload_ = std::make_unique<MultipartUpload>(client_, flight_, identity_, std::move(options), call_);
 }
 
 // The checksum of the part now sealed, which is also combined into the whole object's.
@@ -308,6 +260,7 @@ std::optional<Digest> ObjectWriter::close_checksum(std::uint64_t part_bytes) {
 
 Receipt ObjectWriter::finish() {
   return guarded([&] {
+    spare_ = Page{};
     if (upload_ && part_ && part_->size() > 0) seal();
     if (!upload_) close_checksum(total_);
     if (upload_ && total_ == 0) {
@@ -343,6 +296,7 @@ Receipt ObjectWriter::put(Bytes bytes) {
 }
 
 void ObjectWriter::put_slices(Bytes bytes) {
+  if (options_.relay) mode_reason_ = "the data is in memory";
   if (bytes.size() <= plan_.size_of(1)) {
     account(bytes);
     close_checksum(bytes.size());
@@ -378,6 +332,7 @@ Receipt ObjectWriter::publish() {
 Published ObjectWriter::put_whole() {
   refuse_condition(row_.conditional_put, "PutObject");
   identity_.bytes = total_;
+  identity_.known = sealed_checksum_;
   identity_.checksum = client_->endpoint().takes_checksums() ? sealed_checksum_ : std::nullopt;
   PayloadPtr body = whole_ ? whole_ : part_ ? std::exchange(part_, nullptr) : http::text_payload("");
   if (row_.content_md5) add_content_md5(attributes_, *body);
@@ -401,8 +356,11 @@ Receipt ObjectWriter::receipt_of(const Published& published) const {
   }
   receipt.seconds = std::chrono::duration<double>(client_->http().clock().now() - begun_).count();
   receipt.attempts = published.attempts;
-  receipt.mode = upload_ ? "multipart" : "put";
-  receipt.mode_reason = upload_ ? "larger than one part" : "fits one part";
+  receipt.mode = !mode_.empty() ? mode_ : upload_ ? "multipart" : "put";
+  receipt.mode_reason = !mode_reason_.empty() ? mode_reason_
+                        : options_.relay      ? "written in pieces"
+                        : upload_             ? "larger than one part"
+                                              : "fits one part";
   if (upload_ && upload_->kept() > 0) {
     receipt.mode_reason = "resumed: " + std::to_string(upload_->kept()) + " of " +
                           std::to_string(upload_->parts()) + " parts were there";
@@ -413,6 +371,7 @@ Receipt ObjectWriter::receipt_of(const Published& published) const {
 void ObjectWriter::abort(std::string_view) noexcept {
   if (state_ != State::open) return;
   state_ = State::aborted;
+  spare_ = Page{};
   part_.reset();
   if (upload_) upload_->abort();
 }

@@ -1,8 +1,9 @@
 // The Sink over one object: PutObject for what fits one part, a multipart upload for the rest.
 //
-// Memory:   the part being filled and the parts in flight, in pages of the Budget. 8 MiB are always granted,
-//           page by page; beyond that a page is taken only if there is room now, else the writer waits for
-//           its own parts. So no number of writers can deadlock.
+// Memory:   relayed (relay.h), no part at all. Else the part being filled and the parts in flight, in pages
+//           of the Budget. 8 MiB are always granted, page by page; beyond that a page is taken only if there
+//           is room now, else the writer waits for its own parts, and then the rest of the part goes to a
+//           file. So no number of writers can deadlock.
 #pragma once
 
 #include <memory>
@@ -48,6 +49,16 @@ class ObjectWriter final : public Sink, public Resumable {
 
   bool fill_page(Source& source);
   bool take_page(Source& source);
+  void took(Bytes bytes);  // `bytes` of room() are filled
+  void account(Bytes bytes);
+  void seal();
+  [[noreturn]] void refuse_another_part() const;
+  void send_part(PayloadPtr part);
+  void open_upload();
+  std::optional<Digest> close_checksum(std::uint64_t part_bytes);
+  void put_slices(Bytes bytes);
+
+  // growth.cc
   MutableBytes room();  // where the next bytes go: never empty
   void add_page(Page page);
   Page fresh_page();
@@ -55,13 +66,17 @@ class ObjectWriter final : public Sink, public Resumable {
   bool part_takes_no_more() const;
   bool part_is_full() const;
   std::optional<Page> next_page();
-  void took(Bytes bytes);  // `bytes` of room() are filled
-  void account(Bytes bytes);
-  void seal();
+  bool may_spill() const;
+  Page spilled_page();
   void seal_early();
-  void send_part(PayloadPtr part);
-  std::optional<Digest> close_checksum(std::uint64_t part_bytes);
-  void put_slices(Bytes bytes);
+
+  // relay.cc
+  class Accounted;
+  bool relays(const Source& source);
+  void relay(Source& source);
+  void relay_part(Source& source);
+  void send_relayed(Source& source, std::uint64_t bytes);
+  bool relay_try(Source& source, http::UploadStream& body, std::uint64_t bytes, PartTrailer* trailer);
 
   void verify() const;
   Receipt publish();
@@ -75,17 +90,21 @@ class ObjectWriter final : public Sink, public Resumable {
   Capabilities row_;
   PartPlan plan_;
   int lanes_;
+  std::optional<std::string> spool_dir_;
+  bool growth_stopped_ = false;  // a part was sent before it was full
   Identity identity_;
   http::Headers attributes_;
   std::shared_ptr<Flight> flight_ = std::make_shared<Flight>();
   std::unique_ptr<MultipartUpload> upload_;
   std::shared_ptr<PagedPart> part_;  // being filled
+  Page spare_;                       // the next of its pages, for which a source had no byte yet
   PayloadPtr whole_;                 // put(): the borrowed body of a PutObject
   std::optional<Algorithm> checksum_;
   std::optional<Hasher> part_checksum_;    // of the part being filled
   std::optional<Digest> sealed_checksum_;  // of the parts before it
   std::vector<Hasher> expected_;           // for the digests the caller expects
   std::uint64_t total_ = 0;
+  std::string mode_, mode_reason_;  // "": by what was sent
   int part_number_ = 1;
   State state_ = State::open;
   SteadyTime begun_;

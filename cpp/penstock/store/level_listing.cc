@@ -17,7 +17,11 @@ void check_delimiter(std::string_view delimiter) {
 
 LevelListing::LevelListing(ObjectStore& store, std::string_view prefix, std::string_view delimiter,
                            const ListOptions& options, Call call)
-    : store_(store), prefix_(prefix), delimiter_(delimiter), call_(std::move(call)) {
+    : store_(store),
+      prefix_(prefix),
+      delimiter_(delimiter),
+      start_after_(options.start_after),
+      call_(std::move(call)) {
   check_delimiter(delimiter);
   list_after(options.start_after);
 }
@@ -38,7 +42,7 @@ std::optional<ObjectMeta> LevelListing::next() {
     if (level.key == rolled_up_) continue;
     rolled_up_ = level.key;
     list_after(level.key + std::string{kLast});
-    return level;
+    if (level.key > start_after_) return level;
   }
 }
 

@@ -22,7 +22,7 @@ class LevelListing : public Listing {
   void list_after(std::string start);
 
   ObjectStore& store_;
-  std::string prefix_, delimiter_;
+  std::string prefix_, delimiter_, start_after_;
   Call call_;
   std::unique_ptr<Listing> listing_;
   std::string rolled_up_;  // the last prefix given

@@ -54,6 +54,11 @@ struct WriteOptions {
   std::string sse_customer_key{};  // 32 bytes: SSE-C; every read needs it again
   std::optional<std::uint64_t> part_bytes{};
   std::optional<int> max_parts_in_flight{};
+  // Parts straight from the source, none held: where the length is known and the source repeats exactly. Else
+  // buffered, and Receipt::mode_reason says why.
+  bool relay = false;
+  // For pages of a large part without room in the Budget, as Config has it; unset: as it has it.
+  std::optional<std::optional<std::string>> spool_dir{};
   std::optional<bool> token{};  // write the publish token that settles a lost answer; default true
   // Of a copy: what is read. Another version of it than from_if_match is Error(conflict).
   std::string from_version{}, from_if_match{}, from_sse_customer_key{};
@@ -82,7 +87,7 @@ struct FileOptions {
 };
 
 struct ListOptions {
-  std::string start_after{};  // exclusive
+  std::string start_after{};  // entries behind it, in the order of their bytes; of a level its prefixes too
 };
 
 struct RemoveOptions {

@@ -118,6 +118,7 @@ Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOption
     tell(TransferState::publishing);
     Receipt receipt = writer->finish();
     tell(TransferState::completed);
+    if (options.relay && receipt.mode_reason.empty()) receipt.mode_reason = kNothingToRelay;
     return receipt;
   } catch (const Error& error) {
     tell(error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed);
@@ -133,6 +134,10 @@ Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& 
 std::unique_ptr<Listing> ObjectStore::list_with_delimiter(std::string_view prefix, std::string_view delimiter,
                                                           const ListOptions& options, const Call& call) {
   return std::make_unique<LevelListing>(*this, prefix, delimiter, options, call);
+}
+
+bool ObjectStore::relays(const WriteOptions&, const Call&) {
+  return false;
 }
 
 RemoveReport ObjectStore::remove_many(std::span<const std::string> keys, const Call& call) {

@@ -100,11 +100,17 @@ class ObjectStore {
 
   // As abort_uploads(), of one key alone and not of longer ones.
   virtual std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {});
+
+  // Whether a write with these options would be relayed from a source that repeats exactly.
+  virtual bool relays(const WriteOptions& options, const Call& call = {});
 };
 
 // By head(), or where that cannot say which object is meant or may not see it, by opening it: of a version,
 // or with a customer's key.
 ObjectMeta meta_of(ObjectStore& store, std::string_view key, const ReadOptions& which, const Call& call);
+
+// Receipt::mode_reason where a store that keeps no parts was asked to relay.
+inline constexpr std::string_view kNothingToRelay = "the store has no parts";
 
 // 1..1,024 bytes of valid UTF-8 without NUL, else Error(refused).
 void check_key(std::string_view key);

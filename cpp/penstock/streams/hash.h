@@ -76,6 +76,7 @@ class Hash : public Source {
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
+  std::string_view repeat_obstacle() const override { return source_.repeat_obstacle(); }
   void mark() override;
   void rewind() override;
 

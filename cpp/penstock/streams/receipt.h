@@ -20,7 +20,7 @@ struct Receipt {
   int attempts = 1;    // of the publishing request
   int resumes = 0;     // of the source
   int restarts = 0;    // of the whole pipeline
-  std::string mode{};  // "put", "multipart", "folder", "memory"
+  std::string mode{};  // "put", "multipart", "relay", "folder", "memory"
   std::string mode_reason{};
 };
 

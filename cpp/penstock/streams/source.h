@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "penstock/base/budget.h"
 #include "penstock/base/bytes.h"
@@ -40,6 +41,12 @@ class Source {
   // Back to the mark: the same bytes again, or Error(conflict, code changed). std::logic_error without a
   // mark.
   virtual void rewind();
+
+  // Why a read from the mark could mix bytes of two versions without anybody's notice, or could not be at
+  // all; "": it cannot. Stages forward it.
+  virtual std::string_view repeat_obstacle() const {
+    return rewindable() ? std::string_view{} : "the source cannot be read again";
+  }
 
  protected:
   Source() = default;

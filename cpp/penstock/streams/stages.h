@@ -22,6 +22,7 @@ class Limit : public Source {
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
+  std::string_view repeat_obstacle() const override { return source_.repeat_obstacle(); }
   void mark() override;
   void rewind() override;
 
@@ -40,6 +41,7 @@ class Count : public Source {
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
+  std::string_view repeat_obstacle() const override { return source_.repeat_obstacle(); }
   void mark() override;
   void rewind() override;
   std::uint64_t bytes() const { return bytes_; }
@@ -77,6 +79,7 @@ class Meter : public Source {
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override { return source_.remaining(); }
   bool rewindable() const override { return source_.rewindable(); }
+  std::string_view repeat_obstacle() const override { return source_.repeat_obstacle(); }
   void mark() override;
   void rewind() override;
 

@@ -37,6 +37,7 @@ async def fetch(
     checksum: str | None = None,
     max_bytes: Size = MAX_BYTES,
     expected_bytes: int | None = None,
+    relay: bool = False,
     progress: ProgressLike = None,
     deadline: Span | None = None,
     guard: str | None = None,
@@ -53,6 +54,7 @@ async def fetch(
         checksum,
         max_bytes=size(max_bytes),
         expected_bytes=expected_bytes,
+        relay=relay,
         config=config,
         **task,
     )

@@ -60,6 +60,9 @@ def fetch(
     max_bytes: Annotated[str, typer.Option(help="ceiling of one file")] = "5GiB",
     jobs: Annotated[int, typer.Option(help="transfers at once", min=1, max=256)] = 16,
     budget: Annotated[str, typer.Option(help="memory for all transfers together")] = "",
+    relay: Annotated[
+        bool, typer.Option("--relay", help="to S3: hold no parts where the origin can be read again")
+    ] = False,
     mode: Annotated[Mode, typer.Option(help="what to do when the key is taken")] = Mode.OVERWRITE,
     tasks: Annotated[
         str,
@@ -81,6 +84,7 @@ def fetch(
         max_bytes=max_bytes,
         jobs=jobs,
         budget=budget or None,
+        relay=relay,
         mode=mode.value,
         tasks=tasks,
         headers=header or [],

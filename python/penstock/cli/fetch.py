@@ -48,6 +48,7 @@ class Options:
     max_bytes: str
     jobs: int
     budget: str | None
+    relay: bool
     mode: str
     tasks: str
     headers: list[str]
@@ -142,6 +143,7 @@ def url_tasks(options: Options, prefix: str) -> list[files.FileTask]:
             expected_bytes=options.expect_bytes,
             max_bytes=size(options.max_bytes),
             mode=options.mode,
+            relay=options.relay,
             headers=headers,
         )
         for number, (url, name) in enumerate(zip(options.urls, names, strict=True), 1)
@@ -186,6 +188,7 @@ def read_tasks(options: Options, prefix: str) -> Iterator[files.FileTask]:
     defaults = {
         "max_bytes": size(options.max_bytes),
         "mode": options.mode,
+        "relay": options.relay,
         "headers": dict(parse_header(text) for text in options.headers),
     }
     with nullcontext(sys.stdin) if name == "-" else Path(name).open(encoding="utf-8") as lines:

@@ -21,7 +21,7 @@ class FileResult:
     Attributes:
         error_code: DOWNLOAD_FAILED, VALIDATION_FAILED, UPLOAD_FAILED, TIMEOUT, CANCELLED, UNKNOWN.
         retryable: Whether running the task again may help.
-        mode: How it was written, as in a Receipt; ``skipped`` if it was there.
+        mode: How it was written, as in a Receipt; ``skipped`` if it was there. ``mode_reason`` says why.
     """
 
     success: bool
@@ -45,6 +45,7 @@ class FileResult:
     resumes: int = 0
     restarts: int = 0
     mode: str | None = None
+    mode_reason: str | None = None
 
     @classmethod
     def _from_core(cls, told: dict[str, Any]) -> FileResult:
@@ -52,7 +53,7 @@ class FileResult:
         for name in ("error_message", "error_code", "error_kind"):
             told[name] = told[name] or None
         if receipt is not None:
-            texts = ("bucket", "version_id", "etag", "location", "content_type", "mode")
+            texts = ("bucket", "version_id", "etag", "location", "content_type", "mode", "mode_reason")
             told.update({name: getattr(receipt, name) or None for name in texts})
             told.update(
                 {name: getattr(receipt, name) for name in ("digests", "attempts", "resumes", "restarts")}

@@ -51,6 +51,7 @@ class FileTask:
         deadline: Of the whole task: ``"5m"``, seconds or timedelta.
         allow_unframed: Accept a body whose cut could not be seen.
         verify_headers: Also compare checksums the origin sends.
+        relay: Parts straight from the origin where it can be read again: 320 KiB of buffers instead of parts.
     """
 
     task_id: str
@@ -78,6 +79,7 @@ class FileTask:
     allow_unframed: bool = False
     verify_headers: bool = False
     max_redirects: int = 10
+    relay: bool = False
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> FileTask:

@@ -212,7 +212,10 @@ class ObjectStore:
                 ({algorithm: digest}, compared before anything is visible), ``content_type``,
                 ``content_encoding``, ``content_disposition``, ``cache_control``, ``metadata``, ``tags``,
                 ``storage_class``, ``sse``, ``kms_key_id``, ``sse_customer_key`` (32 bytes, or their base64),
-                ``part_bytes``, ``max_parts_in_flight``, ``token``.
+                ``part_bytes``, ``max_parts_in_flight``, ``token``, ``spool_dir`` (a folder, or None for no file),
+                ``relay`` (S3: no part is held where ``data`` has a length and can be read again; the receipt's
+                ``mode_reason`` says why not. Parts are 32 MiB or the store's ``part_bytes``, and carry a checksum
+                on AWS only).
         Returns:
             Receipt: ``bytes``, ``etag``, ``location``, ...
         Raises:
@@ -220,8 +223,8 @@ class ObjectStore:
             Corrupt: Length or digest differ; nothing is visible.
             InDoubt: The publishing answer was lost and could not be settled.
         Memory:
-            Parts in flight x part size (4 x 8 MiB) on S3, taken from the Budget; a borrowed buffer is not
-            copied.
+            Parts in flight x part size (4 x 8 MiB) on S3, taken from the Budget, or 176 KiB with ``relay``,
+            beside what ``data`` holds itself (an HTTP body at most 1.3 MiB); a borrowed buffer is not copied.
 
         >>> penstock.MemoryStore().put("k", [b"a", b"b"], content_type="text/plain").bytes
         2

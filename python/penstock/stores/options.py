@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from penstock.errors import Refused
@@ -26,6 +27,8 @@ WRITE_OPTIONS = frozenset(
         "metadata",
         "mode",
         "part_bytes",
+        "relay",
+        "spool_dir",
         "sse",
         "sse_customer_key",
         "storage_class",
@@ -49,7 +52,7 @@ def write_options(options: dict[str, Any]) -> dict[str, Any]:
         for name in ("sse_customer_key", "from_sse_customer_key")
         if options.get(name)
     }
-    return {**options, **sizes, **keys}
+    return {**options, **sizes, **keys, **spool_dir(options)}
 
 
 class _CustomerKey(bytes):
@@ -82,3 +85,10 @@ def customer_key(key: bytes | str | None) -> bytes:
     if len(raw) != 32:
         raise Refused(f"sse_customer_key must be 32 bytes (AES-256), not {len(raw)}")
     return _CustomerKey(raw)
+
+
+def spool_dir(options: dict[str, Any]) -> dict[str, Any]:
+    """The option as text, if it is given: None is a choice."""
+    if options.get("spool_dir") is None:
+        return {}
+    return {"spool_dir": os.fspath(options["spool_dir"])}

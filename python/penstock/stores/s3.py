@@ -9,11 +9,12 @@ from penstock.client import native_client
 from penstock.fields import pairs
 from penstock.progress import reporter
 from penstock.stores.object_store import ObjectStore
-from penstock.stores.options import customer_key, write_options
+from penstock.stores.options import customer_key, spool_dir, write_options
 from penstock.streams import Sink, call, native_source
 from penstock.units import size, span
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from penstock.aws import Credentials
@@ -50,6 +51,8 @@ class S3Store(ObjectStore):
         checksum: auto, none, or an algorithm.
         part_bytes: Of a multipart upload; doubles every 1,000 parts where the length is unknown.
         max_parts_in_flight: Part size x this is what an upload holds.
+        spool_dir: Where the rest of a part over 8 MiB goes that the Budget has no room for, as a file without a
+            name; ``""`` is $TMPDIR, None keeps parts as small as the Budget.
         token: Write the token that settles a lost answer.
         sse_customer_key: SSE-C, 32 bytes or their base64: the service encrypts with it and forgets it; of every
             object read and written here. Never shown.
@@ -82,6 +85,7 @@ class S3Store(ObjectStore):
         checksum: str = "auto",
         part_bytes: Size = "8MiB",
         max_parts_in_flight: int = 4,
+        spool_dir: str | os.PathLike[str] | None = "",
         token: bool = True,
         sse_customer_key: bytes | str | None = None,
         reap: bool = False,
@@ -275,4 +279,4 @@ def _s3_options(arguments: dict[str, Any]) -> dict[str, Any]:
         options["sse_customer_key"] = customer_key(options["sse_customer_key"])
     if "client" in options:
         options["client"] = native_client(options["client"])
-    return options
+    return {**options, **spool_dir(options)}

@@ -49,8 +49,7 @@ TEST(Lifecycle, a_bid_is_not_given_away_while_an_add_of_the_old_bundle_still_run
   const auto old = storage->start(ref, world.recipe);
   Stubborn body;
   std::optional<Error> added;
-  std::jthread adds{
-      [&] { added = error_from([&] { old->add({.url = "https://h/a"}, body); }); }};
+  std::jthread adds{[&] { added = error_from([&] { old->add({.url = "https://h/a"}, body); }); }};
   body.is_read.wait();
   old->abort("the test");
   const auto refused = error_from([&] { storage->start(ref, world.recipe); });

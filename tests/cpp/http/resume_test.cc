@@ -267,6 +267,44 @@ TEST_F(ResumeTest, a_ring_too_small_for_what_comes_at_once_is_an_error_and_no_wa
   EXPECT_EQ(error.facts().code, "ring_bytes");
 }
 
+TEST_F(ResumeTest, buffers_too_small_for_what_comes_at_once_are_made_large_enough) {
+  server_.on("/a", script().serve({.size = kSize}));
+  const auto body = client_.open(get(server_.url("/a")), {.ring_bytes = 1000, .receive_bytes = 100});
+  EXPECT_EQ(read_all(*body), pattern(0, kSize));
+}
+
+TEST_F(ResumeTest, a_rewind_asks_a_full_budget_for_nothing_it_did_not_have) {
+  ClientOptions options = quick();
+  options.budget = Budget::create(1_MiB);
+  options.slot_wait = std::chrono::milliseconds{100};
+  Client client(options);
+  server_.on("/a", script().serve({.size = kSize}));
+  const auto body = client.open(get(server_.url("/a")), {.ring_bytes = 64 * 1024});
+  body->mark();
+  std::vector<std::byte> first(1000);
+  read_full(*body, first);
+  const Charge others = options.budget->overdraw(1_MiB);
+  body->rewind();
+  EXPECT_EQ(read_all(*body), pattern(0, kSize));
+}
+
+TEST_F(ResumeTest, only_a_strong_etag_and_ranges_make_sure_of_the_same_bytes) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", "the source has no strong ETag"},
+      {"ETag: W/\"weak\"\r\nAccept-Ranges: bytes\r\n", "the source has no strong ETag"},
+      {"ETag: \"strong\"\r\n", "the source offers no ranges"},
+      {"ETag: \"strong\"\r\nAccept-Ranges: none\r\n", "the source offers no ranges"},
+      {"ETag: \"strong\"\r\nAccept-Ranges: Bytes\r\n", ""}};
+  for (const auto& [fields, obstacle] : cases) {
+    server_.on("/a", script().bytes(head + fields + "\r\nx"));
+    EXPECT_EQ(client_.open(get(server_.url("/a")))->repeat_obstacle(), obstacle) << fields;
+  }
+  server_.on("/a", script().serve({.size = kSize}));
+  const auto part = client_.open(get(server_.url("/a"), {{"Range", "bytes=1-2"}}));
+  EXPECT_EQ(part->repeat_obstacle(), "");
+}
+
 TEST_F(ResumeTest, mark_and_rewind_give_the_same_bytes_again) {
   server_.on("/a", script().serve({.size = kSize}));
   const auto body = open(true);

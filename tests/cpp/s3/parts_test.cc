@@ -1,6 +1,8 @@
 #include "penstock/s3/parts.h"
 
+#include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include <gtest/gtest.h>
 
@@ -8,6 +10,7 @@
 
 #include "support/errors.h"
 #include "support/random_bytes.h"
+#include "support/temporary_folder.h"
 
 namespace penstock::s3 {
 namespace {
@@ -89,6 +92,45 @@ TEST(PagedPart, GivesBackWhatWasPutInAtAnyOffset) {
     EXPECT_EQ(released, 0u);
   }
   EXPECT_EQ(released, 3 * kPageBytes);
+}
+
+TEST(PagedPart, WhatWasSpilledIsReadAmongTheRest) {
+  const test::TemporaryFolder scratch;
+  const auto budget = Budget::create(4_MiB);
+  const std::string content = test::random_bytes(7 * kPageBytes + 1000, 8);
+  PagedPart part;
+  for (std::size_t at = 0; at < content.size();) {
+    if (part.room().empty()) part.add(at < 3 * kPageBytes ? *budget->try_page() : part.spill(scratch.path()));
+    const std::size_t count = std::min({part.room().size(), content.size() - at, std::size_t{100'003}});
+    std::memcpy(part.room().data(), content.data() + at, count);
+    part.grow(count);
+    at += count;
+  }
+  EXPECT_TRUE(part.spills());
+  EXPECT_EQ(part.page_bytes(), 3 * kPageBytes);
+  EXPECT_TRUE(scratch.names().empty()) << "the file has a name";
+  std::string out(content.size(), '\0');
+  ASSERT_EQ(part.read_at(0, std::as_writable_bytes(std::span{out})), out.size());
+  EXPECT_TRUE(out == content);
+  for (std::uint64_t offset = kPageBytes - 10; offset + 20 < content.size(); offset += kPageBytes) {
+    std::string across(20, '\0');
+    ASSERT_EQ(part.read_at(offset, std::as_writable_bytes(std::span{across})), 20u);
+    EXPECT_EQ(across, content.substr(offset, 20)) << offset;
+  }
+}
+
+TEST(PagedPart, ThePageItGaveBackMustComeBeforeItSpillsAgain) {
+  const test::TemporaryFolder scratch;
+  const auto budget = Budget::create(4_MiB);
+  PagedPart part;
+  for (int page = 0; page < 2; ++page) {
+    part.add(*budget->try_page());
+    part.grow(kPageBytes);
+  }
+  Page given_back = part.spill(scratch.path());
+  EXPECT_THROW(part.spill(scratch.path()), std::logic_error);
+  part.add(std::move(given_back));
+  EXPECT_EQ(part.room().size(), kPageBytes);
 }
 
 }  // namespace

@@ -107,6 +107,30 @@ TEST_P(RealServer, IsRecognised) {
   EXPECT_EQ(store().capabilities().provider, GetParam());
 }
 
+// Both take what only AWS's row says that it does: the part's checksum after its last byte.
+TEST_P(RealServer, ARelayedUploadIsWhatWasReadWithTrailersAndWithout) {
+  std::string content(11'000'001, '\0');
+  std::mt19937_64 random{7};
+  for (char& byte : content) byte = static_cast<char>(random());
+  for (const bool trailers : {false, true}) {
+    Config config = store().config();
+    Capabilities row = provider_row(GetParam());
+    row.trailers = trailers;
+    config.row = std::make_shared<const Capabilities>(row);
+    S3Store relaying{config};
+    store::WriteOptions options{.length = content.size()};
+    options.part_bytes = 5_MiB;
+    options.relay = true;
+    MemorySource source{as_bytes(content)};
+    const Receipt receipt = relaying.put("k", source, options);
+    EXPECT_EQ(receipt.mode, "relay") << receipt.mode_reason;
+    EXPECT_TRUE(read_all(*store().get("k")) == content) << trailers;
+    if (trailers) {
+      EXPECT_EQ(store().head("k").digests["crc64nvme"], receipt.digests.at("crc64nvme"));
+    }
+  }
+}
+
 TEST_P(RealServer, AnUploadOfSeveralPartsIsWhatWasWritten) {
   const std::string content = test::random_bytes(30_MiB + 12'345);
   MemorySource source{as_bytes(content)};

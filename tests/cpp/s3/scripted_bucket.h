@@ -1,12 +1,12 @@
 // A bucket on a ScriptedServer: does what S3 does with one bucket, until a test says otherwise.
 //
 //   ScriptedBucket bucket;
-//   bucket.instead = [](const Asked& asked) -> std::optional<Reply> {          // nothing happens, this is
-//   said
+//   // nothing happens, this is said
+//   bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
 //     if (asked.verb == "UploadPart" && asked.part == 3) return Reply{403, {}, error_xml("AccessDenied")};
 //     return std::nullopt; };
-//   bucket.afterwards = ...                                                    // it happens, but this is
-//   said
+//   // it happens, but this is said
+//   bucket.afterwards = ...
 //
 // Threads: the hooks run on the server's threads, one at a time, and are set before the first request.
 // Memory:  bodies as the server keeps them (1 MiB); sizes are exact.
@@ -63,10 +63,16 @@ class ScriptedBucket {
   };
 
   ScriptedBucket() {
-    server_.otherwise(script().read_body().run([this](Exchange& exchange) { answer(exchange); }));
+    server_.otherwise(script()
+                          .run([this](Exchange& exchange) {
+                            if (early) early(exchange);
+                          })
+                          .read_body()
+                          .run([this](Exchange& exchange) { answer(exchange); }));
   }
 
   std::function<std::optional<Reply>(const Asked&)> instead;
+  std::function<void(Exchange&)> early;  // before the body is read; not one at a time
   std::function<std::optional<Reply>(const Asked&, const Reply&)> afterwards;
 
   s3::Config config(std::shared_ptr<http::Client> client, const std::string& provider = "minio") const {
@@ -98,6 +104,10 @@ class ScriptedBucket {
       if (one.verb == verb) found.push_back(one);
     }
     return found;
+  }
+  void forget_asked() {
+    const std::lock_guard lock{mutex_};
+    asked_.clear();
   }
   void put(const std::string& key, Object object) {
     const std::lock_guard lock{mutex_};
