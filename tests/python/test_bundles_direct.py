@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import uuid
 from hashlib import sha256
@@ -172,6 +173,29 @@ def test_a_cancelled_add_of_a_twin_leaves_nothing():
 
     asyncio.run(main())
     assert not [one.key for one in store.list() if "/resources/" in one.key]
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_an_add_of_a_twin_cancelled_at_any_moment_is_whole_or_nothing(place, tmp_path):
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
+
+    async def main() -> None:
+        bundles: Any = aio.bundles.FolderBundles(tmp_path / "out")
+        if place == "memory":
+            bundles = aio.bundles.ObjectBundles(aio.MemoryStore())
+        bundle = await bundles.start(ref())
+        added = 0
+        for i in range(200):
+            adding = asyncio.create_task(bundle.add(f"https://h/{i}", fill(100)))
+            await asyncio.sleep(moments.random() * 0.002)
+            adding.cancel()
+            added += not isinstance((await asyncio.gather(adding, return_exceptions=True))[0], BaseException)
+        receipt = await bundle.finish()
+        assert (receipt.resources_stored, receipt.bytes) == (added, 100 * added), f"seed {seed}"
+        assert 0 < added < 200, f"seed {seed}: no cancellation came before, or none after"
+
+    asyncio.run(main())
 
 
 def test_a_twin_refuses_hooks_that_would_never_be_awaited(tmp_path):

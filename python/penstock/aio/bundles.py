@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from penstock import bundles as sync
 from penstock import display
+from penstock.aio._group_of_one import add_or_nothing
 from penstock.aio._jobs import done, loop
 from penstock.aio.stores import ObjectStore
 from penstock.aio.streams import fed, native_source
@@ -64,7 +65,12 @@ class Bundle:
         resource = {"url": url, "content_type": content_type, "status_code": status_code}
         on = call(deadline)
         source, feed = native_source(data)
-        return sync.StoredResource(*await fed(feed, self._native.add(resource, source, on, loop()), on.stop))
+        stored = await add_or_nothing(
+            self._native,
+            resource,
+            lambda group: fed(feed, group.add(resource, source, on, loop()), on.stop),
+        )
+        return sync.StoredResource(*stored)
 
     async def finish(
         self, metadata: dict[str, Any] | None = None, *, deadline: Span | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock import streams as sync
+from penstock.aio import _group_of_one
 from penstock.aio._jobs import answered, loop, retrieve
 from penstock.aio.streams import Source, fed, native_source
 from penstock.bundles.core import BID, BundleRef, FetcherRecipe
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from penstock.aio._group_of_one import GroupOfOne
     from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 
 _AHEAD_BYTES = 1 << 20
 
 
 async def add(
-    to: _core.Bundle | _core.BundleGroup | _core.BundleZip | _GroupOfOne,
+    to: _core.Bundle | _core.BundleGroup | _core.BundleZip | GroupOfOne,
     resource: dict[str, Any],
     stream: Any,
     storage_type: str,
@@ -47,52 +49,13 @@ async def add(
 async def add_or_nothing(
     bundle: _core.Bundle, resource: dict[str, Any], stream: Any, storage_type: str, idle_timeout: float | None
 ) -> tuple[str, str, int, str]:
-    """As add(). A job may have ended well before its task hears of that and is cancelled instead: so what it stored
-    is a group of one, kept by the task itself with no wait in between, and else withdrawn."""
+    """As add(), but nothing of it stays if the task is cancelled; of a zip the members are the bundle's already."""
     if isinstance(stream, Zipped):
         return await add(bundle, resource, stream, storage_type, idle_timeout)
     with storing(storage_type):
-        group = _GroupOfOne(bundle.open_group())
-    try:
-        stored = await add(group, resource, stream, storage_type, idle_timeout)
-        with storing(storage_type):
-            group.keep()
-        return stored
-    except BaseException:
-        await group.withdraw(resource)
-        raise
-
-
-class _GroupOfOne:
-    """What one add stores."""
-
-    def __init__(self, native: _core.BundleGroup) -> None:
-        self._native = native
-        self._job: asyncio.Future[Any] | None = None
-
-    def add(self, *arguments: Any) -> asyncio.Future[Any]:
-        self._job = self._native.add(*arguments)
-        return self._job
-
-    def keep(self) -> None:
-        """A line of a manifest that is written at once."""
-        self._native.keep(sync.call(), None)
-        self._native.close()
-
-    async def withdraw(self, resource: dict[str, Any]) -> None:
-        """In a worker, for bytes go; once its job has ended, which is not waited for if it does not soon."""
-        job = self._job
-        if job is None or job.done():
-            if job is not None and not job.cancelled() and job.exception() is None:
-                self._native.fail(resource, "cancelled")
-            await asyncio.shield(asyncio.to_thread(self._native.close))
-            return
-        job.add_done_callback(self._withdraw_late)
-
-    def _withdraw_late(self, job: asyncio.Future[Any]) -> None:
-        if not job.cancelled():
-            job.exception()  # nobody else asks for it
-        job.get_loop().run_in_executor(None, self._native.close)
+        return await _group_of_one.add_or_nothing(
+            bundle, resource, lambda group: add(group, resource, stream, storage_type, idle_timeout)
+        )
 
 
 class Unpacked(Source):
