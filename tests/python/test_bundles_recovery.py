@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from bundle_places import Folder, ForeignStore, Hooks, Run, chunks, recipe, ref, with_tests
+from bundle_places import Folder, ForeignStore, Hooks, Publisher, Run, chunks, recipe, ref, with_tests
 from faults.amounts import FULL, seed
 from penstock.bundles import BID
 from penstock.bundles.kv_store import RedisKeyValueStore
@@ -97,10 +97,14 @@ def test_what_cannot_be_told_stays_and_does_not_stop_the_rest(place):
                     raise RuntimeError("still not")
 
         hooks = Second()
-        await place.storage(callback_errors="raise").on_run_start(Run(store), recipe(hooks))
+        second = place.storage(callback_errors="raise")
+        second.sqs_publisher = publisher
+        await second.on_run_start(Run(store), recipe(hooks))
         assert hooks.told == ["custom-a", "custom-b", "custom-c"]
 
+    publisher = Publisher()
     asyncio.run(run())
+    assert sorted(bid for bid, _, _ in publisher.told) == ["custom-a", "custom-b", "custom-c"]
     assert sorted(key.rpartition(":")[2] for key in store.values) == ["broken", "custom-b", "text"]
 
 

@@ -43,9 +43,9 @@ class Recovery:
         """A bundle's hooks at a time, in the order of the BIDs; the queue is told side by side."""
         try:
             async for ref, metadata in self._to_tell():
-                if await self._called_back(ref):
-                    await self._at_once.acquire()
-                    self._tell(ref, metadata)
+                called_back = await self._called_back(ref)
+                await self._at_once.acquire()
+                self._tell(ref, metadata, drop=called_back)
             if self._telling:
                 await asyncio.wait(self._telling)
         finally:
@@ -115,6 +115,7 @@ class Recovery:
         return (ref, metadata) if verdict == "tell" else (None, {})
 
     async def _called_back(self, ref: BundleRef) -> bool:
+        """Whether all hooks were: else the queue is told nevertheless, as by completing, and the record stays."""
         try:
             await self._storage._execute_completion_callbacks(ref, self._recipe)
         except Exception as error:
@@ -122,17 +123,18 @@ class Recovery:
             return False
         return True
 
-    def _tell(self, ref: BundleRef, metadata: dict[str, Any]) -> None:
-        task = asyncio.create_task(self._told(ref, metadata))
+    def _tell(self, ref: BundleRef, metadata: dict[str, Any], *, drop: bool) -> None:
+        task = asyncio.create_task(self._told(ref, metadata, drop=drop))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    async def _told(self, ref: BundleRef, metadata: dict[str, Any]) -> None:
+    async def _told(self, ref: BundleRef, metadata: dict[str, Any], *, drop: bool) -> None:
         publisher = self._storage.sqs_publisher
         try:
             if publisher is not None:
                 await publisher.publish_bundle_completion(ref, metadata, self._recipe.recipe_id)
-            await self._drop_record(ref.bid)
+            if drop:
+                await self._drop_record(ref.bid)
         except Exception as error:
             logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
         finally:
