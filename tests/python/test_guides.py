@@ -37,6 +37,7 @@ PRINTS = {
     "asyncio-1": f"{len(ROWS)} {sha256(ROWS).hexdigest()[:8]}\n",
     "migrating-fetchers-0": "",
     "migrating-fetchers-1": r"1\n",
+    "objects-0": r"2026/\narchive/\nb'1,Ada'\n",
     "scripts-0": r"100000 \S+/incoming/data\.csv\n",
     "scripts-1": r"try again: \[\]\n",
 }
