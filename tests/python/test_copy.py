@@ -72,6 +72,7 @@ def test_a_copy_creates_or_replaces_only_what_it_may(bucket):
     with pytest.raises(penstock.Conflict):
         store.copy("a", "b", if_match=there)
     assert bucket.body("b") == SMALL
+    penstock.Client.default().drain()
     assert bucket.open_uploads("b") == []
 
 

@@ -80,7 +80,7 @@ bool is_given_up(std::string_view owner, std::string_view written, WallTime now,
                  std::chrono::milliseconds after) {
   if (is_surely_dead(owner)) return true;
   const auto at = parse_timestamp(written);
-  return at && *at + after < now;
+  return at && *at < now - after;  // not the sum: a time that is written may be the last there is
 }
 
 }  // namespace penstock::bundles

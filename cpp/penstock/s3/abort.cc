@@ -72,7 +72,7 @@ bool has_parts(Client& client, const UploadName& upload, const Call& call) {
 
 void reap(const std::shared_ptr<Client>& client, const std::string& key, WallTime begun, const Call& call) {
   for (const ListedUpload& found : uploads_of(*client, key, call)) {
-    const bool ours = found.initiated && *found.initiated + kClockGrain >= begun &&
+    const bool ours = found.initiated && *found.initiated >= begun - kClockGrain &&
                       !client->endpoint().knows(found.upload_id);
     const UploadName upload{key, found.upload_id};
     if (!ours || has_parts(*client, upload, call)) continue;

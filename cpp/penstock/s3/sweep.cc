@@ -1,9 +1,16 @@
 #include "penstock/s3/sweep.h"
 
+#include <algorithm>
+
 #include "penstock/base/wait.h"
 #include "penstock/s3/abort.h"
 
 namespace penstock::s3 {
+namespace {
+
+constexpr std::chrono::seconds kEver{std::chrono::years{50}};  // all that can be subtracted from now
+
+}  // namespace
 
 void forget_upload(Client& client, const UploadName& upload, const Call& call) {
   try {
@@ -18,8 +25,9 @@ SweepReport sweep(Client& client, const std::string& prefix, const SweepOptions&
   if (options.older_than < std::chrono::seconds{0}) throw Error{Kind::refused, "older_than is negative"};
   SweepReport report;
   const std::size_t root = client.config().prefix.size();
+  const WallTime begun_before = client.server_now() - std::min(options.older_than, kEver);
   for (const ListedUpload& found : uploads_under(client, prefix, call)) {
-    const bool stale = found.initiated && *found.initiated + options.older_than <= client.server_now();
+    const bool stale = found.initiated && *found.initiated <= begun_before;
     if (!stale || client.endpoint().knows(found.upload_id)) continue;
     report.uploads.push_back({found.key.substr(root), found.upload_id, found.initiated});
     if (options.dry_run) continue;
