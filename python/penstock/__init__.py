@@ -105,7 +105,7 @@ __all__ = [
 ]
 
 # Loaded when first asked for: `dataclasses` alone costs as much as all that is loaded at once.
-_LATE_MODULES = frozenset({"aio", "aws", "bundles", "codecs", "files", "sqs", "testing"})
+_LATE_MODULES = frozenset({"aio", "aws", "bundles", "codecs", "files", "fsspec", "sqs", "testing"})
 _LATE_NAMES = {
     "Gunzip": "codecs",
     "open": "opening",

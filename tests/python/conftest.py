@@ -171,10 +171,10 @@ def s3_server(request: pytest.FixtureRequest, s3_servers: dict[str, S3Server]) -
 @pytest.fixture
 def bucket(s3_server: S3Server) -> Bucket:
     """A new bucket on each of the real servers in turn."""
-    return _new_bucket(s3_server)
+    return new_bucket(s3_server)
 
 
-def _new_bucket(server: S3Server) -> Bucket:
+def new_bucket(server: S3Server) -> Bucket:
     name = f"test-{uuid.uuid4().hex[:20]}"
     server.judge.create_bucket(Bucket=name)
     return Bucket(server, name)
@@ -190,7 +190,7 @@ def place(
     """Where bundles come to rest: a folder, and a bucket on each of the real servers in turn."""
     if request.param == "file":
         return bundle_places.Folder(tmp_path / "out")
-    return bundle_places.S3(_new_bucket(s3_servers[request.param]), monkeypatch)
+    return bundle_places.S3(new_bucket(s3_servers[request.param]), monkeypatch)
 
 
 @pytest.fixture

@@ -7,9 +7,12 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import penstock
 import pytest
+from conftest import S3Server, new_bucket
 from local_origin import Origin
 from queues import KEYS, SqsServer
 
@@ -32,12 +35,22 @@ def queue_url(sqs_servers: dict[str, SqsServer], monkeypatch: pytest.MonkeyPatch
     return next(iter(sqs_servers.values())).make_queue().url
 
 
+@pytest.fixture
+def fsspec_names(s3_servers: dict[str, S3Server]) -> dict[str, Any]:
+    """A new bucket, and the options that lead to its server."""
+    server = next(iter(s3_servers.values()))
+    made = new_bucket(server)
+    return {"fsspec": fsspec, "bucket": made.name, "options": server.options}
+
+
 @pytest.mark.parametrize("name", ["penstock", *MODULES])
 def test_its_examples_run(name: str, origin: Origin, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     module = importlib.import_module(name)
     names = {"penstock": penstock, "server": origin, "folder": tmp_path}
     if name.endswith(".sqs"):
         names["queue_url"] = request.getfixturevalue("queue_url")
+    if name.split(".")[1:2] == ["fsspec"]:
+        names |= request.getfixturevalue("fsspec_names")
     result = doctest.testmod(module, extraglobs=names, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import penstock
 import pytest
-from conftest import ROOT, S3Server, _new_bucket
+from conftest import ROOT, S3Server, new_bucket
 from faults.amounts import seed
 from local_origin import Origin, wait_until
 from penstock.bundles import BundleReader
@@ -112,7 +112,7 @@ def test_in_a_folder_without_any_server(origin: Origin, tmp_path: Path) -> None:
 def test_in_a_bucket_with_a_queue_by_the_environment_alone(
     origin: Origin, s3_servers: dict[str, S3Server], sqs_servers: dict[str, SqsServer]
 ) -> None:
-    bucket = _new_bucket(next(iter(s3_servers.values())))
+    bucket = new_bucket(next(iter(s3_servers.values())))
     queue = next(iter(sqs_servers.values())).make_queue()
     environment = {
         "OC_STORAGE_TYPE": "s3",
