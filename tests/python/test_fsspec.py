@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import os
 import pickle
-import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,6 @@ import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet
 import pytest
-from conftest import ROOT
 from fsspec.callbacks import Callback
 from fsspec.tests import abstract
 
@@ -670,28 +668,3 @@ def test_pyarrow_sees_a_file_system(fs, root):
     assert sorted(one.path for one in found if one.is_file) == [f"{root}/dir/k", f"{root}/dir/k3"]
     arrow.delete_dir(f"{root}/dir")
     assert fs.find(root) == []
-
-
-# --- The guide ---
-
-GUIDE = (ROOT / "docs/guides/fsspec.md").read_text()
-
-
-@pytest.mark.parametrize("example", re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
-def test_an_example_of_the_guide_runs(example, bucket, tmp_path):
-    given = bucket.server.options
-    variables = {
-        "AWS_ENDPOINT_URL": given["endpoint"],
-        "AWS_REGION": given["region"],
-        "AWS_ACCESS_KEY_ID": given["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": given["secret_access_key"],
-    }
-    program = example.replace("my-bucket", bucket.name)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        env={**os.environ, **variables},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr

@@ -35,6 +35,9 @@ EXAMPLES = {
 PRINTS = {
     "asyncio-0": r"2000000\n",
     "asyncio-1": f"{len(ROWS)} {sha256(ROWS).hexdigest()[:8]}\n",
+    "fsspec-0": "",
+    "fsspec-1": "",
+    "fsspec-2": "",
     "migrating-fetchers-0": "",
     "migrating-fetchers-1": r"1\n",
     "objects-0": r"2026/\narchive/\nb'1,Ada'\n",
