@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import Refused
@@ -23,7 +24,29 @@ MODES = ("rb", "wb", "xb", "rt", "wt", "xt")
 BUFFER_BYTES = 256 * 1024
 
 
-class ObjectWriter(io.RawIOBase):
+class EndsOnce(io.IOBase):
+    """A file that aborts when an exception leaves its block, and when it is dropped unclosed."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def abort(self, why: str = "aborted by the caller") -> None:
+        """Nothing becomes visible."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort(f"left by {kind.__name__}")
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.abort("the file was dropped unclosed")
+
+
+class ObjectWriter(EndsOnce, io.RawIOBase):
     """A binary file over a Sink: close() publishes, a write that fails or an exception that leaves its block aborts.
 
     One that is dropped unclosed aborts too: what nobody finished is not visible. ``receipt`` is there once it is
@@ -65,20 +88,8 @@ class ObjectWriter(io.RawIOBase):
         finally:
             super().close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort(f"left by {kind.__name__}")
 
-    def __del__(self) -> None:
-        if not self.closed:
-            self.abort("the file was dropped unclosed")
-
-
-class TextWriter(io.TextIOWrapper):
+class TextWriter(EndsOnce, io.TextIOWrapper):
     """Text over an ObjectWriter, which ends in the same ways."""
 
     def __init__(self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None) -> None:
@@ -98,18 +109,6 @@ class TextWriter(io.TextIOWrapper):
     @property
     def closed(self) -> bool:
         return self._writer.closed
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort(f"left by {kind.__name__}")
-
-    def __del__(self) -> None:
-        if not self._writer.closed:
-            self.abort("the file was dropped unclosed")
 
 
 if TYPE_CHECKING:

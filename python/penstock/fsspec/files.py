@@ -13,7 +13,7 @@ from fsspec.spec import AbstractBufferedFile
 from fsspec.transaction import Transaction
 
 from penstock.errors import Conflict, Refused
-from penstock.opening import ObjectWriter, TextWriter
+from penstock.opening import EndsOnce, ObjectWriter, TextWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ class WriteFile(ObjectWriter):
         return f"WriteFile({self.path!r}, {self.mode!r})"
 
 
-class CompressedFile(io.RawIOBase):
+class CompressedFile(EndsOnce, io.RawIOBase):
     """A codec over a WriteFile: both end together, and in the same ways."""
 
     def __init__(self, codec: Any, target: WriteFile) -> None:
@@ -205,18 +205,6 @@ class CompressedFile(io.RawIOBase):
             self._codec.close()
         self._target.abort(why)
         super().close()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort(f"left by {kind.__name__}")
-
-    def __del__(self) -> None:
-        if not self.closed:
-            self.abort("the file was dropped unclosed")
 
 
 class TextFile(TextWriter):
