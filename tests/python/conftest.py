@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import penstock
+import penstock.fsspec
 import pytest
 from botocore.config import Config
 from penstock.bundles.kv_store import RedisKeyValueStore
@@ -33,6 +34,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/services")]
 
 import bundle_places  # noqa: E402
 import consumer  # noqa: E402
+import fsspec_places  # noqa: E402
 import judges  # noqa: E402  (its folder is put on the path above)
 import nginx  # noqa: E402
 import servers  # noqa: E402
@@ -178,6 +180,31 @@ def new_bucket(server: S3Server) -> Bucket:
     name = f"test-{uuid.uuid4().hex[:20]}"
     server.judge.create_bucket(Bucket=name)
     return Bucket(server, name)
+
+
+@pytest.fixture
+def options(bucket: Bucket) -> dict[str, Any]:
+    """Of the file system of fsspec."""
+    return fsspec_places.options_of(bucket)
+
+
+@pytest.fixture
+def fs(options: dict[str, Any]) -> penstock.fsspec.FileSystem:
+    return penstock.fsspec.FileSystem(**options)
+
+
+@pytest.fixture
+def root(bucket: Bucket) -> str:
+    return bucket.name
+
+
+@pytest.fixture
+def tree(bucket: Any) -> str:
+    for key in fsspec_places.TREE:
+        bucket.server.judge.put_object(
+            Bucket=bucket.name, Key=key, Body=b"" if key[-1] == "/" else key.encode()
+        )
+    return bucket.name
 
 
 @pytest.fixture(params=["file", *_names("s3")])

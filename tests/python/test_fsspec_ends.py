@@ -10,15 +10,7 @@ from typing import Any
 import penstock
 import penstock.fsspec
 import pytest
-
-
-@pytest.fixture
-def fs(bucket: Any) -> penstock.fsspec.FileSystem:
-    return penstock.fsspec.FileSystem(**bucket.server.options, part_bytes="5MiB")
-
-
-def put(bucket: Any, key: str, body: bytes) -> None:
-    bucket.server.judge.put_object(Bucket=bucket.name, Key=key, Body=body)
+from fsspec_places import put
 
 
 def test_a_move_onto_itself_keeps_the_object(fs, bucket):
@@ -149,7 +141,7 @@ def test_the_end_of_an_iterator_is_no_reason_not_to_publish(fs, bucket):
 
 
 @pytest.mark.parametrize(
-    ("options", "unpacked"),
+    ("how", "unpacked"),
     [
         ({"mode": "wb"}, bytes),
         ({"mode": "wt"}, bytes),
@@ -157,22 +149,22 @@ def test_the_end_of_an_iterator_is_no_reason_not_to_publish(fs, bucket):
         ({"mode": "wt", "compression": "gzip"}, gzip.decompress),
     ],
 )
-def test_commit_publishes_whatever_is_handled(fs, bucket, options, unpacked):
-    file = fs.open(f"{bucket.name}/k", **options)
+def test_commit_publishes_whatever_is_handled(fs, bucket, how, unpacked):
+    file = fs.open(f"{bucket.name}/k", **how)
     try:
         raise OSError("handled, and no reason")
     except OSError:
-        file.write("text" if options["mode"] == "wt" else b"text")
+        file.write("text" if how["mode"] == "wt" else b"text")
         file.commit()
     assert file.receipt is not None
     assert unpacked(bucket.body("k")) == b"text"
 
 
-@pytest.mark.parametrize("options", [{"version_id": "1"}, {"if_match": "x"}, {"sizes": 3}])
-def test_an_option_of_reading_that_means_nothing_is_refused(fs, bucket, options):
+@pytest.mark.parametrize("how", [{"version_id": "1"}, {"if_match": "x"}, {"sizes": 3}])
+def test_an_option_of_reading_that_means_nothing_is_refused(fs, bucket, how):
     fs.pipe(f"{bucket.name}/k", b"x")
     with pytest.raises(TypeError, match="no such option of reading"):
-        fs.open(f"{bucket.name}/k", "rb", **options)
+        fs.open(f"{bucket.name}/k", "rb", **how)
     with pytest.raises(penstock.Conflict):
         fs.open(f"{bucket.name}/k", "rb", etag='"another"')
 
