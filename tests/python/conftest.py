@@ -42,7 +42,7 @@ from faults.s3 import ScriptedS3  # noqa: E402
 from queues import SqsServer, TestQueue  # noqa: E402
 
 # Nothing in the shell of whoever runs the tests may leak into them.
-for name in [n for n in os.environ if n.startswith("AWS_") or n.lower().endswith("_proxy")]:
+for name in [n for n in os.environ if n.startswith(("AWS_", "OC_")) or n.lower().endswith("_proxy")]:
     del os.environ[name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +25,6 @@ from penstock.bundles.kv_store import (
 )
 
 SECRET = "s3cr3t-of-mine"
-
-
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in os.environ if n.startswith("OC_")]:
-        monkeypatch.delenv(name)
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
 
 
 def test_create_store_knows_three(tmp_path: Path) -> None:
@@ -58,7 +47,7 @@ def test_a_store_context_closes_what_it_made(redis_options: dict[str, Any]) -> N
             async with get_store_context("etcd"):
                 pass
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_without_a_word_it_is_the_redis_of_this_machine() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import penstock
@@ -18,22 +17,12 @@ from penstock.bundles.kv_store import (
 SECRET = "s3cr3t-of-mine"
 
 
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in os.environ if n.startswith("OC_")]:
-        monkeypatch.delenv(name)
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
-
-
 def test_redis_is_not_touched_before_it_is_used(redis_options: dict[str, Any]) -> None:
     store = RedisKeyValueStore(**redis_options)
     assert store._redis is None
-    run(store.exists("k"))
+    asyncio.run(store.exists("k"))
     assert store._redis is not None
-    run(store.close())
+    asyncio.run(store.close())
     assert store._redis is None
 
 
@@ -45,7 +34,7 @@ def test_keys_by_pattern_are_sorted_and_without_prefix(redis_options: dict[str, 
             assert await store.get_keys_by_pattern("*") == ["a", "b", "c:1"]
             assert await store.get_keys_by_pattern("c:*") == ["c:1"]
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_range_of_redis_is_sorted_before_its_limit(redis_options: dict[str, Any]) -> None:
@@ -55,7 +44,7 @@ def test_a_range_of_redis_is_sorted_before_its_limit(redis_options: dict[str, An
             assert await store.range_get("k", limit=3) == [("k0000", 0), ("k0001", 1), ("k0002", 2)]
             assert await store.range_get("k0100", "k0200", limit=2) == [("k0100", 100), ("k0101", 101)]
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_flush_db_empties_the_database_and_no_other(redis_options: dict[str, Any]) -> None:
@@ -70,7 +59,7 @@ def test_flush_db_empties_the_database_and_no_other(redis_options: dict[str, Any
         assert await other.get("k") == "other"
         await other.flush_db()
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_no_redis_is_a_connection_error() -> None:
@@ -83,7 +72,7 @@ def test_no_redis_is_a_connection_error() -> None:
             lambda: store.get_keys_by_pattern("*"),
         ):
             with pytest.raises(ConnectionError, match=r"^Redis failed: .*Connection refused") as caught:
-                run(act())
+                asyncio.run(act())
             assert isinstance(caught.value, penstock.Lost)
             assert SECRET not in f"{caught.value!r} {caught.value} {caught.value.facts}"
 
@@ -97,7 +86,7 @@ def silent() -> Iterator[int]:
 
 def test_a_silent_redis_is_lost_after_the_timeout(silent: int) -> None:
     with pytest.raises(ConnectionError, match=r"^Redis failed: ") as caught:
-        run(RedisKeyValueStore("127.0.0.1", silent, timeout=0.1).get("k"))
+        asyncio.run(RedisKeyValueStore("127.0.0.1", silent, timeout=0.1).get("k"))
     assert caught.value.code == "stalled"
 
 
@@ -108,13 +97,13 @@ def test_a_cancelled_task_lets_go_of_a_silent_redis(silent: int) -> None:
             await asyncio.wait_for(RedisKeyValueStore("127.0.0.1", silent).get("k"), timeout=0.1)
         assert time.monotonic() - began < 5
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_password_that_is_not_accepted_is_denied_and_not_told(redis_options: dict[str, Any]) -> None:
     store = RedisKeyValueStore(**redis_options, password=SECRET)
     with pytest.raises(PermissionError, match=r"^Redis failed: ") as caught:
-        run(store.get("k"))
+        asyncio.run(store.get("k"))
     assert SECRET not in f"{caught.value!r} {caught.value} {caught.value.facts} {store!r}"
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,6 @@ Make = Callable[..., Any]
 SECRET = "s3cr3t-of-mine"
 
 
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in os.environ if n.startswith("OC_")]:
-        monkeypatch.delenv(name)
-
-
 @pytest.fixture(params=["memory", "sqlite", "redis"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     """Makes stores of each type in turn; those of SQLite and Redis are on the same file or database."""
@@ -47,10 +41,6 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         return lambda **rules: SqliteKeyValueStore(tmp_path / "kv.db", **rules)
     options = request.getfixturevalue("redis_options")
     return lambda **rules: RedisKeyValueStore(**options, **rules)
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
 
 
 async def keys_of(scan: Any) -> list[str]:
@@ -66,11 +56,11 @@ def test_json_writes_what_it_does_not_know_as_text(make: Make) -> None:
             await store.put("k", {"day": date(2026, 1, 15), "path": Path("/a"), "t": (1, 2)})
             assert await store.get("k") == {"day": "2026-01-15", "path": "/a", "t": [1, 2]}
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_what_is_stored_is_plain_json_that_others_read(redis_options: dict[str, Any]) -> None:
-    run(RedisKeyValueStore(**redis_options, key_prefix="app").put("k", {"a": 1}))
+    asyncio.run(RedisKeyValueStore(**redis_options, key_prefix="app").put("k", {"a": 1}))
     with socket.create_connection((redis_options["host"], redis_options["port"]), timeout=30) as raw:
         raw.sendall(f"SELECT {redis_options['db']}\r\nGET app:k\r\n".encode())
         said = b""
@@ -84,39 +74,39 @@ def test_a_value_json_cannot_hold_is_refused(make: Make) -> None:
     circular.append(circular)
     for value in ({(1, 2): 3}, circular):
         with pytest.raises(penstock.Refused, match="cannot be written as json"):
-            run(make().put("k", value))
-    assert run(make().get("k")) is None
+            asyncio.run(make().put("k", value))
+    assert asyncio.run(make().get("k")) is None
 
 
 def test_a_value_of_another_serializer_is_corrupt(make: Make) -> None:
     store = make(serializer="pickle", allow_pickle=True)
-    run(store.put("k", {1, 2}))
+    asyncio.run(store.put("k", {1, 2}))
     store.serializer = "json"
     with pytest.raises(penstock.Corrupt, match="the value of 'k' is no json"):
-        run(store.get("k"))
+        asyncio.run(store.get("k"))
     with pytest.raises(penstock.Corrupt):
-        run(store.range_get(""))
+        asyncio.run(store.range_get(""))
 
 
 def test_pickle_is_refused_unless_it_is_allowed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     store = make(serializer="pickle")
     for act in (lambda: store.put("k", {1}), lambda: store.get("k"), lambda: store.range_get("")):
         with pytest.raises(penstock.Refused, match="allow_pickle=True"):
-            run(act())
+            asyncio.run(act())
     monkeypatch.setenv("OC_KV_STORE_ALLOW_PICKLE", "true")
-    run(store.put("k", {1, 2}))
-    assert run(store.get("k")) == {1, 2}
+    asyncio.run(store.put("k", {1, 2}))
+    assert asyncio.run(store.get("k")) == {1, 2}
     with pytest.raises(penstock.Refused):
-        run(make(serializer="pickle", allow_pickle=False).get("k"))
+        asyncio.run(make(serializer="pickle", allow_pickle=False).get("k"))
     monkeypatch.delenv("OC_KV_STORE_ALLOW_PICKLE")
-    run(make(serializer="pickle", allow_pickle=True).put("k", {3}))
+    asyncio.run(make(serializer="pickle", allow_pickle=True).put("k", {3}))
 
 
 def test_another_serializer_is_a_value_error(make: Make) -> None:
     store = make(serializer="yaml")
     for act in (lambda: store.put("k", 1), lambda: store.get("k")):
         with pytest.raises(ValueError, match=r"^Bad serializer: yaml$"):
-            run(act())
+            asyncio.run(act())
 
 
 # --- Times to live ---
@@ -137,26 +127,26 @@ def timed(kind: str, folder: Path, **rules: Any) -> tuple[Any, ManualClock]:
 )
 def test_a_ttl_is_seconds_rounded_up(kind: str, tmp_path: Path, ttl: Any, lives: int) -> None:
     store, clock = timed(kind, tmp_path)
-    run(store.put("k", "v", ttl=ttl))
+    asyncio.run(store.put("k", "v", ttl=ttl))
     clock.advance(lives - 0.001)
-    assert run(store.exists("k"))
+    assert asyncio.run(store.exists("k"))
     clock.advance(0.001)
-    assert not run(store.exists("k"))
-    assert run(store.get("k", default="gone")) == "gone"
-    assert not run(store.delete("k"))
+    assert not asyncio.run(store.exists("k"))
+    assert asyncio.run(store.get("k", default="gone")) == "gone"
+    assert not asyncio.run(store.delete("k"))
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @pytest.mark.parametrize("default", [60, timedelta(minutes=1)], ids=["seconds", "timedelta"])
 def test_none_is_the_default_ttl_and_infinity_is_for_ever(kind: str, tmp_path: Path, default: Any) -> None:
     store, clock = timed(kind, tmp_path, default_ttl=default)
-    run(store.put("default", 1))
-    run(store.put("longer", 2, ttl=3600))
-    run(store.put("ever", 3, ttl=math.inf))
+    asyncio.run(store.put("default", 1))
+    asyncio.run(store.put("longer", 2, ttl=3600))
+    asyncio.run(store.put("ever", 3, ttl=math.inf))
     clock.advance("60s")
-    assert [key for key, _ in run(store.range_get(""))] == ["ever", "longer"]
+    assert [key for key, _ in asyncio.run(store.range_get(""))] == ["ever", "longer"]
     clock.advance("10h")
-    assert [key for key, _ in run(store.range_get(""))] == ["ever"]
+    assert [key for key, _ in asyncio.run(store.range_get(""))] == ["ever"]
 
 
 @pytest.mark.parametrize("ttl", [0, -1, -0.5, timedelta(0), timedelta(days=-1)], ids=str)
@@ -167,11 +157,11 @@ def test_a_ttl_of_nothing_deletes(make: Make, ttl: Any) -> None:
             await store.put("k", "gone", ttl=ttl)
             assert not await store.exists("k")
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_redis_is_told_the_ttl(redis_options: dict[str, Any]) -> None:
-    run(RedisKeyValueStore(**redis_options).put("k", 1, ttl=timedelta(days=30)))
+    asyncio.run(RedisKeyValueStore(**redis_options).put("k", 1, ttl=timedelta(days=30)))
     with socket.create_connection((redis_options["host"], redis_options["port"]), timeout=30) as raw:
         raw.sendall(f"SELECT {redis_options['db']}\r\nTTL k\r\n".encode())
         answer = raw.makefile("rb")
@@ -182,7 +172,7 @@ def test_redis_is_told_the_ttl(redis_options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("ttl", ["soon", math.nan, -math.inf, object()], ids=str)
 def test_a_ttl_that_is_none_is_refused(make: Make, ttl: Any) -> None:
     with pytest.raises(penstock.Refused, match="a ttl is seconds or a timedelta"):
-        run(make().put("k", 1, ttl=ttl))
+        asyncio.run(make().put("k", 1, ttl=ttl))
 
 
 # --- Prefixes ---
@@ -202,7 +192,7 @@ def test_a_prefix_gets_its_colon_and_is_cut_from_what_comes_back(make: Make, giv
             assert await keys_of(store.scan("app:*")) == []  # the pattern is of the key without it
             assert store.key_prefix == given
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_prefix_of_a_call_takes_the_place_of_the_stores(make: Make) -> None:
@@ -214,7 +204,7 @@ def test_a_prefix_of_a_call_takes_the_place_of_the_stores(make: Make) -> None:
             assert await keys_of(store.scan("*", prefix="other")) == ["k"]
             assert await keys_of(store.scan("*")) == []
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_range_without_end_ends_with_its_prefix(make: Make) -> None:
@@ -226,7 +216,7 @@ def test_a_range_without_end_ends_with_its_prefix(make: Make) -> None:
             assert await store.range_get("x", prefix="b") == []
             assert [value for _, value in await store.range_get("")] == ["a", "b2", "b", "c"]
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_glob_characters_of_a_prefix_mean_themselves(make: Make) -> None:
@@ -236,7 +226,7 @@ def test_glob_characters_of_a_prefix_mean_themselves(make: Make) -> None:
             await store.put("other", 2, prefix="axb")
             assert await keys_of(store.scan("*")) == ["k"]
 
-    run(claim())
+    asyncio.run(claim())
 
 
 # --- Ranges and scans ---
@@ -244,7 +234,7 @@ def test_glob_characters_of_a_prefix_mean_themselves(make: Make) -> None:
 
 def test_a_limit_below_nothing_is_refused(make: Make) -> None:
     with pytest.raises(penstock.Refused, match="a limit is 0 or more"):
-        run(make().range_get("", limit=-1))
+        asyncio.run(make().range_get("", limit=-1))
 
 
 def test_a_scan_goes_through_all_pages(make: Make) -> None:
@@ -257,7 +247,7 @@ def test_a_scan_goes_through_all_pages(make: Make) -> None:
             assert await anext(scan)
             await scan.aclose()  # left early
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_patterns_of_pending_records_find_them(make: Make) -> None:
@@ -270,7 +260,7 @@ def test_patterns_of_pending_records_find_them(make: Make) -> None:
             pattern = r"sqs_notifications:pending:f\*:*"
             assert await keys_of(store.scan(pattern)) == ["sqs_notifications:pending:f*:17571960"]
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_key_of_any_text_comes_back_as_it_was(make: Make) -> None:
@@ -282,18 +272,18 @@ def test_a_key_of_any_text_comes_back_as_it_was(make: Make) -> None:
             assert await keys_of(store.scan("*")) == sorted(keys)
             assert await store.get("\udcff") == "bytes"
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_what_no_store_takes_is_refused(make: Make) -> None:
     store = make()
     for key in ("", "x" * 4097, "\ud800"):
         with pytest.raises(penstock.Refused):
-            run(store.put(key, 1))
+            asyncio.run(store.put(key, 1))
         with pytest.raises(penstock.Refused):
-            run(store.get(key))
+            asyncio.run(store.get(key))
     with pytest.raises(penstock.Refused):
-        run(store.put("k", "x" * (33 * 2**20)))
+        asyncio.run(store.put("k", "x" * (33 * 2**20)))
 
 
 # --- Stores ---
@@ -328,7 +318,7 @@ def test_stats_tell_what_it_is_and_how_much(make: Make) -> None:
             assert stats["default_ttl"] == 60
             assert stats["type"] in ("memory", "sqlite", "redis")
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_closed_store_opens_again(make: Make) -> None:
@@ -339,17 +329,17 @@ def test_a_closed_store_opens_again(make: Make) -> None:
         await store.close()
         assert await store.get("k") == 1
 
-    run(claim())
+    asyncio.run(claim())
 
 
 def test_a_store_serves_any_loop_and_thread(make: Make) -> None:
     store = make()
-    threads = [threading.Thread(target=lambda n=n: run(store.put(f"k{n}", n))) for n in range(8)]
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(store.put(f"k{n}", n))) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [value for _, value in run(store.range_get(""))] == list(range(8))
+    assert [value for _, value in asyncio.run(store.range_get(""))] == list(range(8))
 
 
 def test_stores_with_a_place_of_their_own_pickle_and_memory_does_not(
@@ -359,9 +349,9 @@ def test_stores_with_a_place_of_their_own_pickle_and_memory_does_not(
         SqliteKeyValueStore(tmp_path / "kv.db", key_prefix="p"),
         RedisKeyValueStore(**redis_options),
     ):
-        run(store.put("k", "v"))
+        asyncio.run(store.put("k", "v"))
         again = pickle.loads(pickle.dumps(store))
-        assert run(again.get("k")) == "v"
+        assert asyncio.run(again.get("k")) == "v"
         assert again.key_prefix == store.key_prefix
     with pytest.raises(TypeError, match="does not pickle"):
         pickle.dumps(InMemoryKeyValueStore())
@@ -369,9 +359,9 @@ def test_stores_with_a_place_of_their_own_pickle_and_memory_does_not(
 
 def test_memory_that_is_full_is_busy() -> None:
     store = InMemoryKeyValueStore(max_bytes="10KiB")
-    run(store.put("a", "x" * 8000))
+    asyncio.run(store.put("a", "x" * 8000))
     with pytest.raises(penstock.Busy) as caught:
-        run(store.put("b", "x" * 8000))
+        asyncio.run(store.put("b", "x" * 8000))
     assert caught.value.code == "no_space"
 
 
@@ -389,32 +379,32 @@ def test_sqlite_serves_processes_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code), path]
     children = [subprocess.Popen([*command, name]) for name in "abc"]
     assert [child.wait(timeout=120) for child in children] == [0, 0, 0]
-    assert len(run(SqliteKeyValueStore(path).range_get(""))) == 90
+    assert len(asyncio.run(SqliteKeyValueStore(path).range_get(""))) == 90
 
 
 def test_a_forked_child_and_its_parent_both_go_on(make: Make) -> None:
     store = make()
-    run(store.put("before", 1))
+    asyncio.run(store.put("before", 1))
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            run(store.put("child", 2))
-            code = 0 if run(store.get("before")) == 1 else 2
+            asyncio.run(store.put("child", 2))
+            code = 0 if asyncio.run(store.get("before")) == 1 else 2
         finally:
             os._exit(code)
-    run(store.put("parent", 3))
+    asyncio.run(store.put("parent", 3))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert run(store.get("parent")) == 3
-    assert run(store.get("child")) == (None if store.kind == "memory" else 2)
+    assert asyncio.run(store.get("parent")) == 3
+    assert asyncio.run(store.get("child")) == (None if store.kind == "memory" else 2)
 
 
 def test_sqlite_says_what_is_wrong_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("Dear reader, " * 1000)
     with pytest.raises(penstock.Corrupt, match="letter"):
-        run(SqliteKeyValueStore(tmp_path / "letter").get("k"))
+        asyncio.run(SqliteKeyValueStore(tmp_path / "letter").get("k"))
     with pytest.raises(penstock.NotFound):
-        run(SqliteKeyValueStore(tmp_path / "none/kv.db").get("k"))
+        asyncio.run(SqliteKeyValueStore(tmp_path / "none/kv.db").get("k"))
     with pytest.raises(penstock.Refused, match="memory"):
         SqliteKeyValueStore(":memory:")
 
@@ -423,5 +413,5 @@ def test_the_values_are_what_json_says() -> None:
     """The whole journey once more, by a judge: what get() gives is what json would."""
     value = {"a": [1, 2.5, None, True, "é"], "b": {"c": []}}
     store = InMemoryKeyValueStore()
-    run(store.put("k", value))
-    assert run(store.get("k")) == json.loads(json.dumps(value))
+    asyncio.run(store.put("k", value))
+    assert asyncio.run(store.get("k")) == json.loads(json.dumps(value))
