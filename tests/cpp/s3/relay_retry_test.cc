@@ -86,6 +86,35 @@ TEST_F(RelayTest, APartThatArrivesDamagedTwiceIsCorrupt) {
   expect_nothing_left();
 }
 
+TEST_F(RelayTest, APartWhoseAnswerHasAnotherChecksumIsSentOnceMoreThenCorrupt) {
+  int lies = 1;
+  bucket.afterwards = [&](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "UploadPart" || lies-- <= 0) return std::nullopt;
+    return Reply{200, {{"ETag", "\"e\""}, {"x-amz-checksum-crc64nvme", "AAAAAAAAAAA="}}};
+  };
+  const std::string content = test::pattern(0, 700'001);
+  MemorySource once{as_bytes(content)};
+  EXPECT_EQ(trailing().put("k", once, relayed(std::nullopt)).bytes, content.size());
+  EXPECT_EQ(bucket.asked("UploadPart").size(), 2u);
+  lies = 2;
+  MemorySource twice{as_bytes(content)};
+  EXPECT_EQ(error_of([&] { trailing().put("k2", twice, relayed(std::nullopt)); }).kind(), Kind::corrupt);
+  drain();
+  EXPECT_FALSE(bucket.objects().contains("k2"));
+  EXPECT_TRUE(bucket.uploads().empty());
+}
+
+// libcurl may not repeat a body that is made while it is sent: the part is asked for again.
+TEST_F(RelayTest, APartOnAPooledConnectionThatIsDeadIsSentAgain) {
+  origin.on("/a", script().serve({.size = kSize}));
+  std::atomic<int> dead = 0;
+  bucket.early = [&](test::Exchange& exchange) {
+    if (is_part(exchange) && dead++ == 0) exchange.reset();
+  };
+  expect_whole(put());
+  EXPECT_EQ(dead, 4);
+}
+
 TEST_F(RelayTest, WhereTheFirstTrailerIsRefusedTheObjectIsSentAgainWithout) {
   origin.on("/a", script().serve({.size = kSize}));
   bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
