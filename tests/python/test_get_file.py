@@ -166,10 +166,16 @@ def test_a_range_that_breaks_goes_on_alone(s3, store, tmp_path):
 
 def test_a_range_that_is_late_holds_up_no_other(s3, store, tmp_path):
     def late(_request: Request, do: Any) -> Answer:
-        answer = do()
-        answer.delay = 1.0
-        return answer
+        others = [first for first, _ in all_ranges if first]
+        deadline = time.monotonic() + 30
+        while not set(others) <= {r.range[0] for r in s3.asked("GetObject")}:
+            assert time.monotonic() < deadline, "a range waited for another one"
+            time.sleep(0.01)
+        return do()
 
+    store.get_file("k", tmp_path / "f")
+    all_ranges = ranges(s3)
+    s3.requests.clear()
     on_range(s3, 0, late)
     store.get_file("k", tmp_path / "f")
     assert (tmp_path / "f").read_bytes() == BODY
@@ -179,8 +185,10 @@ def test_a_range_denied_late_ends_the_others_and_leaves_no_file(s3, store, tmp_p
     denied = error(403, "AccessDenied")
     denied.delay = 0.5
     on_range(s3, 16 * MIB, instead(denied))
+    told: list[penstock.Progress] = []
     with pytest.raises(penstock.Denied):
-        store.get_file("k", tmp_path / "f")
+        store.get_file("k", tmp_path / "f", progress=told.append)
+    assert told[-1].state == "failed"
     assert_no_file(tmp_path)
 
 

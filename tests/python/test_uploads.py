@@ -144,6 +144,8 @@ def test_uploads_are_resumed_and_swept_in_aio(bucket):
             assert begun is not None
             assert (await store.sweep_uploads("k", older_than=0)).uploads == ()  # it is this process's own
             await writer.abort()
+            # versitygw fails to begin an upload of a key beside the end of the last one.
+            await penstock.aio.Client.default().drain()
             upload_id = boto3_begins(bucket, {1: pieces()[0]})
             state = dataclasses.replace(begun, upload_id=upload_id, token="", checksum="")
             await store.resume_upload(state, chunks())
@@ -256,9 +258,25 @@ def test_a_short_last_part_is_no_boundary_when_there_is_more_now(s3, store):
 def test_an_upload_that_was_complete_already_is_known_by_its_token(s3, store):
     state = begin(s3, store)
     store.resume_upload(state, BODY)
-    receipt = store.resume_upload(state, BODY)
+    told: list[penstock.Progress] = []
+    receipt = store.resume_upload(state, BODY, progress=told.append)
     assert receipt.mode_reason == "it was complete already"
+    assert [(t.state, t.bytes_done) for t in told] == [("completed", len(BODY))]
     assert (receipt.bytes, receipt.etag) == (len(BODY), s3.objects["bucket", "k"].etag)
+
+
+def test_a_resumed_upload_tells_how_far_it_is_and_how_it_ends(s3, store):
+    state = begin(s3, store)
+    told: list[penstock.Progress] = []
+    s3.on("CompleteUpload", instead(error(403, "AccessDenied")))
+    with pytest.raises(penstock.Denied):
+        store.resume_upload(state, BODY, progress=told.append)
+    assert (told[-1].state, told[-1].bytes_done) == ("failed", len(BODY))
+    told.clear()
+    store.resume_upload(state, BODY, progress=told.append)
+    assert [t.state for t in told if t.state != "downloading"] == ["publishing", "completed"]
+    assert {t.bytes_total for t in told} == {len(BODY)}
+    assert told[-1].bytes_done == len(BODY)
 
 
 def test_a_part_denied_leaves_a_resumed_upload_open(s3, store, client):

@@ -87,7 +87,7 @@ class Minio(GoServer):
     name = "minio"
     version = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the newest version that Go can build by its name
     package = "github.com/minio/minio"
-    health = "/minio/health/ready"
+    health = "/minio/health/cluster"  # "ready" answers before it has opened its disks
     environment: Mapping[str, str] = {
         **{"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY, "MINIO_REGION": REGION},
         **{"MINIO_BROWSER": "off", "MINIO_UPDATE": "off"},

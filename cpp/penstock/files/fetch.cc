@@ -213,7 +213,6 @@ Receipt transfer(http::Client& web, const FileTask& task, store::ObjectStore& to
   receipt.digests.merge(hashed.digests());
   receipt.resumes = body->resumes();
   receipt.attempts = std::max(receipt.attempts, body->attempts());
-  progress.completed(receipt.bytes);
   return receipt;
 }
 
@@ -272,18 +271,12 @@ Receipt fetch_validated(http::Client& web, const FileTask& task, store::ObjectSt
   call.progress = progress.for_call();
   const auto elsewhere = task.bucket.empty() ? nullptr : to.with_bucket(task.bucket);
   store::ObjectStore& target = elsewhere ? *elsewhere : to;
-  try {
+  return progress.run([&] {
     if (task.skip_existing) {
-      if (auto receipt = already_there(task, target, call)) {
-        progress.completed(receipt->bytes);
-        return *std::move(receipt);
-      }
+      if (auto receipt = already_there(task, target, call)) return *std::move(receipt);
     }
     return transfer_with_restarts(web, task, target, options, call, progress);
-  } catch (const Error& error) {
-    progress.enter(error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed);
-    throw;
-  }
+  });
 }
 
 std::string_view outcome_of(const Error& error) {

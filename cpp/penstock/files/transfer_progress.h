@@ -1,17 +1,17 @@
-// What one fetch tells of itself: which attempt, how often resumed, and at its end how far it had come.
+// What one fetch tells of itself besides: which attempt, and how often resumed.
 //
 // Life:    an Attempt a body, one after another; what was told of the last one stays for how it ends.
 // Threads: the transfer's own.
 #pragma once
 
-#include "penstock/base/call.h"
 #include "penstock/http/body.h"
+#include "penstock/streams/told_transfer.h"
 
 namespace penstock::files {
 
-class TransferProgress : public Progress {
+class TransferProgress : public ToldTransfer {
  public:
-  explicit TransferProgress(Progress* told) : told_(told) {}  // borrowed; null: nobody is told
+  using ToldTransfer::ToldTransfer;
 
   // From byte 0, as long as it lives. `body` is borrowed.
   class Attempt {
@@ -25,16 +25,11 @@ class TransferProgress : public Progress {
     TransferProgress& progress_;
   };
 
-  Progress* for_call() { return told_ ? this : nullptr; }
   void report(const ProgressReport& report) override;
-  void enter(TransferState state);
-  void completed(std::uint64_t bytes);
 
  private:
-  Progress* told_;
   const http::Body* body_ = nullptr;
   int attempts_ = 0;
-  ProgressReport last_;
 };
 
 }  // namespace penstock::files

@@ -114,8 +114,8 @@ class Ranges {
 class LaneDownload {
  public:
   LaneDownload(std::shared_ptr<Client> client, std::string_view key, const store::FileOptions& options,
-               const Call& call)
-      : client_(std::move(client)), key_(key), options_(options), call_(call) {}
+               const Call& call, ToldTransfer& told)
+      : client_(std::move(client)), key_(key), options_(options), call_(call), told_(told) {}
 
   std::optional<Receipt> run(const std::string& path) {
     look();
@@ -134,7 +134,6 @@ class LaneDownload {
     tell(TransferState::publishing, meta_.bytes);
     base::check(call_, "publish a file");
     file.publish(options_.create ? disk::Existing::refuse : disk::Existing::replace);
-    tell(TransferState::completed, meta_.bytes);
     return receipt(file.path(), begun);
   }
 
@@ -217,14 +216,13 @@ class LaneDownload {
 
   void tell_now_and_then(std::uint64_t done) {
     const SteadyTime now = std::chrono::steady_clock::now();
-    if (now - told_ < kBetweenReports) return;
-    told_ = now;
+    if (now - last_told_ < kBetweenReports) return;
+    last_told_ = now;
     tell(TransferState::downloading, done);
   }
 
-  void tell(TransferState state, std::uint64_t done) const {
-    if (!call_.progress) return;
-    call_.progress->report({.state = state, .bytes_done = done, .bytes_total = meta_.bytes});
+  void tell(TransferState state, std::uint64_t done) {
+    told_.report({.state = state, .bytes_done = done, .bytes_total = meta_.bytes});
   }
 
   Error replaced() const {
@@ -275,17 +273,18 @@ class LaneDownload {
   Call call_;
   store::ObjectMeta meta_;
   std::optional<Digest> expected_, actual_;
-  SteadyTime told_{};
+  ToldTransfer& told_;
+  SteadyTime last_told_{};
 };
 
 }  // namespace
 
 std::optional<Receipt> get_file_in_lanes(const std::shared_ptr<Client>& client, std::string_view key,
                                          const std::string& path, const store::FileOptions& options,
-                                         const Call& call) {
+                                         const Call& call, ToldTransfer& told) {
   if (options.lanes < 1) throw Error{Kind::refused, "lanes must be at least 1"};
   if (options.lanes == 1) return std::nullopt;
-  return LaneDownload{client, key, options, call}.run(path);
+  return LaneDownload{client, key, options, call, told}.run(path);
 }
 
 }  // namespace penstock::s3

@@ -14,6 +14,7 @@
 #include "penstock/s3/client.h"
 #include "penstock/store/object.h"
 #include "penstock/streams/receipt.h"
+#include "penstock/streams/told_transfer.h"
 
 namespace penstock::s3 {
 
@@ -21,6 +22,6 @@ namespace penstock::s3 {
 // the object was stored with; nothing was done. Memory: a ring and a page of the Budget for each lane.
 std::optional<Receipt> get_file_in_lanes(const std::shared_ptr<Client>& client, std::string_view key,
                                          const std::string& path, const store::FileOptions& options,
-                                         const Call& call);
+                                         const Call& call, ToldTransfer& told);
 
 }  // namespace penstock::s3

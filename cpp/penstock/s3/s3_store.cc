@@ -73,11 +73,11 @@ std::unique_ptr<store::ObjectSource> S3Store::get(std::string_view key, const st
   return open_object(state_->client, key, options, state_->client->with_deadline(call));
 }
 
-Receipt S3Store::get_file(std::string_view key, const std::string& path, const store::FileOptions& options,
-                          const Call& call) {
+Receipt S3Store::download(std::string_view key, const std::string& path, const store::FileOptions& options,
+                          const Call& call, ToldTransfer& told) {
   const Call bounded = state_->client->with_deadline(call);
-  if (auto got = get_file_in_lanes(state_->client, key, path, options, bounded)) return *std::move(got);
-  return ObjectStore::get_file(key, path, options, bounded);
+  if (auto got = get_file_in_lanes(state_->client, key, path, options, bounded, told)) return *std::move(got);
+  return ObjectStore::download(key, path, options, bounded, told);
 }
 
 std::unique_ptr<Sink> S3Store::open_writer(std::string_view key, const store::WriteOptions& options,
@@ -263,18 +263,22 @@ Receipt S3Store::resume_upload(const UploadState& state, Source& source, const s
   Client& s3 = *state_->client;
   check_state(s3, state);
   const Call bounded = s3.with_deadline(call);
-  try {
-    Resumed resumed = look_up(s3, state, options.sse_customer_key, bounded);
-    ObjectWriter writer{state_->client, state, std::move(resumed), options, bounded};
-    Meter metered{source, call.progress};
-    writer.write_from(metered);
-    return writer.finish();
-  } catch (const Error& error) {
-    // Not by its code alone: a 404 may come without a body.
-    if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
-    if (auto published = published_by(s3, state, options, bounded)) return *std::move(published);
-    throw;
-  }
+  ToldTransfer told{call.progress, source.remaining()};
+  return told.run([&] {
+    try {
+      Resumed resumed = look_up(s3, state, options.sse_customer_key, bounded);
+      ObjectWriter writer{state_->client, state, std::move(resumed), options, bounded};
+      Meter metered{source, told.for_call()};
+      writer.write_from(metered);
+      told.enter(TransferState::publishing);
+      return writer.finish();
+    } catch (const Error& error) {
+      // Not by its code alone: a 404 may come without a body.
+      if (error.kind() != Kind::missing || error.facts().code == "NoSuchBucket") throw;
+      if (auto published = published_by(s3, state, options, bounded)) return *std::move(published);
+      throw;
+    }
+  });
 }
 
 Capabilities S3Store::capabilities(const Call& call) {

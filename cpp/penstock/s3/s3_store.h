@@ -27,9 +27,6 @@ class S3Store : public store::ObjectStore {
   std::optional<store::ObjectMeta> find(std::string_view key, const Call& call = {}) override;
   std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options = {},
                                            const Call& call = {}) override;
-  // Above 8 MiB by options.lanes ranges at once, each resumed alone.
-  Receipt get_file(std::string_view key, const std::string& path, const store::FileOptions& options = {},
-                   const Call& call = {}) override;
   std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
                                     const Call& call = {}) override;
   Receipt put(std::string_view key, Source& source, const store::WriteOptions& options = {},
@@ -81,6 +78,11 @@ class S3Store : public store::ObjectStore {
   Capabilities probe(const Call& call = {});
   const Config& config() const;
   http::Client& client() const;
+
+ protected:
+  // Above 8 MiB by options.lanes ranges at once, each resumed alone.
+  Receipt download(std::string_view key, const std::string& path, const store::FileOptions& options,
+                   const Call& call, ToldTransfer& told) override;
 
  private:
   struct State;

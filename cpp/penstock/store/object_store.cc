@@ -73,6 +73,12 @@ ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
 
 Receipt ObjectStore::get_file(std::string_view key, const std::string& path, const FileOptions& options,
                               const Call& call) {
+  ToldTransfer told{call.progress};
+  return told.run([&] { return download(key, path, options, call, told); });
+}
+
+Receipt ObjectStore::download(std::string_view key, const std::string& path, const FileOptions& options,
+                              const Call& call, ToldTransfer& told) {
   const auto object = get(key,
                           {.if_match = options.if_match,
                            .version_id = options.version_id,
@@ -81,7 +87,7 @@ Receipt ObjectStore::get_file(std::string_view key, const std::string& path, con
   const ObjectMeta& meta = object->meta();
   const auto existing = options.create ? disk::Existing::refuse : disk::Existing::replace;
   disk::FileSink file{path, existing, call};
-  Meter metered{*object, call.progress};
+  Meter metered{*object, told.for_call()};
   if (const std::uint64_t bytes = file.write_from(metered); bytes != meta.bytes) {
     throw Error{Kind::corrupt,
                 fmt::format("{} has {} bytes and {} came", location(key), meta.bytes, bytes),
@@ -91,11 +97,8 @@ Receipt ObjectStore::get_file(std::string_view key, const std::string& path, con
                  .expected = std::to_string(meta.bytes),
                  .actual = std::to_string(bytes)}};
   }
+  told.enter(TransferState::publishing);
   Receipt receipt = file.finish();
-  if (call.progress) {
-    call.progress->report(
-        {.state = TransferState::completed, .bytes_done = meta.bytes, .bytes_total = meta.bytes});
-  }
   receipt.etag = meta.etag;
   receipt.version_id = meta.version_id;
   receipt.content_type = meta.content_type;
@@ -105,25 +108,16 @@ Receipt ObjectStore::get_file(std::string_view key, const std::string& path, con
 
 Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOptions& options,
                          const Call& call) {
-  const auto total = source.remaining();
-  Meter metered{source, call.progress};
-  Count counted{metered};
-  const auto tell = [&](TransferState state) {
-    if (call.progress)
-      call.progress->report({.state = state, .bytes_done = counted.bytes(), .bytes_total = total});
-  };
-  try {
+  ToldTransfer told{call.progress, source.remaining()};
+  return told.run([&] {
+    Meter metered{source, told.for_call()};
     auto writer = open_writer(key, options, call);
-    writer->write_from(counted);
-    tell(TransferState::publishing);
+    writer->write_from(metered);
+    told.enter(TransferState::publishing);
     Receipt receipt = writer->finish();
-    tell(TransferState::completed);
     if (options.relay && receipt.mode_reason.empty()) receipt.mode_reason = kNothingToRelay;
     return receipt;
-  } catch (const Error& error) {
-    tell(error.kind() == Kind::cancelled ? TransferState::cancelled : TransferState::failed);
-    throw;
-  }
+  });
 }
 
 Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& options, const Call& call) {

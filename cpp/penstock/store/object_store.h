@@ -16,6 +16,7 @@
 #include "penstock/store/object.h"
 #include "penstock/streams/sink.h"
 #include "penstock/streams/source.h"
+#include "penstock/streams/told_transfer.h"
 
 namespace penstock::store {
 
@@ -46,8 +47,8 @@ class ObjectStore {
 
   // The object as a file at `path`, whose folder must exist: hidden until it is whole and on the disk.
   // Receipt::location is the file's, the ETag the object's.
-  virtual Receipt get_file(std::string_view key, const std::string& path, const FileOptions& options = {},
-                           const Call& call = {});
+  Receipt get_file(std::string_view key, const std::string& path, const FileOptions& options = {},
+                   const Call& call = {});
 
   // Nothing is visible under `key` until the writer's finish() returns. A write() that throws ends the
   // writer.
@@ -103,6 +104,11 @@ class ObjectStore {
 
   // Whether a write with these options would be relayed from a source that repeats exactly.
   virtual bool relays(const WriteOptions& options, const Call& call = {});
+
+ protected:
+  // get_file() but for telling how it ends; by default by one get(). Tells `told`, not call.progress.
+  virtual Receipt download(std::string_view key, const std::string& path, const FileOptions& options,
+                           const Call& call, ToldTransfer& told);
 };
 
 // By head(), or where that cannot say which object is meant or may not see it, by opening it: of a version,

@@ -12,6 +12,7 @@
 #include "penstock/streams/memory.h"
 
 #include "support/errors.h"
+#include "support/temporary_folder.h"
 
 namespace penstock::store {
 namespace {
@@ -83,6 +84,15 @@ TEST(ObjectStore, APutThatFailsTellsSo) {
   EXPECT_EQ(error_of([&] { store.put("k", as_bytes("y"), create, {.progress = &told}); }).kind(),
             Kind::conflict);
   EXPECT_EQ(told.states.back(), TransferState::failed);
+}
+
+TEST(ObjectStore, AFileThatCannotBeHadTellsSo) {
+  MemoryStore store;
+  Told told;
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(error_of([&] { store.get_file("k", folder / "k", {}, {.progress = &told}); }).kind(),
+            Kind::missing);
+  EXPECT_EQ(told.states, std::vector{TransferState::failed});
 }
 
 TEST(ObjectStore, AProgressThatThrowsCancelsThePut) {
