@@ -36,7 +36,7 @@ class Fault:
 
     cut      both ends see the end of the stream
     reset    both ends see a reset
-    stall    nothing goes this way for `amount` seconds, then the rest does
+    stall    nothing goes this way for `amount` seconds, then the rest does unless an end has hung up
     trickle  the next `amount` bytes go one by one, 5 ms apart
     flip     the bits of `amount` in this byte are inverted
     status   the `at`-th final answer gets the status `amount` (down, counted from 0)
@@ -277,14 +277,14 @@ class _Link:
                 return
 
     def _stall(self, way: Direction, seconds: float) -> None:
-        """Until the time is over or the end that waits has hung up."""
-        waits = self._ends[way][1]
+        """If an end hangs up meanwhile, the rest is lost to the other."""
+        poll = select.poll()
+        for end in self._ends[way]:
+            poll.register(end, select.POLLRDHUP)
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self._over.is_set():
-            poll = select.poll()
-            poll.register(waits, select.POLLRDHUP)
-            if poll.poll(20):
-                return
+            if poll.poll(TICK_SECONDS * 1000):
+                self._cut()
 
 
 def _wait_until_acknowledged(end: socket.socket) -> None:
