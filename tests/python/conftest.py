@@ -1,7 +1,7 @@
 """Fixtures: the real servers, a bucket or a queue of one's own on each, and the scripted ones.
 
-`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3, PENSTOCK_TEST_SQS and PENSTOCK_TEST_REDIS; without
-those they are started here.
+`scripts/test` starts the servers and names them in PENSTOCK_TEST_S3, PENSTOCK_TEST_SQS, PENSTOCK_TEST_REDIS and
+PENSTOCK_TEST_WIRE; without those they are started here.
 """
 
 from __future__ import annotations
@@ -141,6 +141,17 @@ def redis_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tupl
     for urls in running("redis", tmp_path_factory.mktemp("services")):
         places = [urlsplit(url) for url in urls.values()]
         yield [(place.hostname or "", place.port or 0) for place in places]
+
+
+@pytest.fixture(scope="session")
+def wire_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    yield from running("wire", tmp_path_factory.mktemp("services"))
+
+
+@pytest.fixture
+def wire_server(request: pytest.FixtureRequest, wire_servers: dict[str, str]) -> str:
+    """Where somebody else's proxy of TCP takes orders."""
+    return wire_servers[request.param]
 
 
 @pytest.fixture

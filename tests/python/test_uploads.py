@@ -237,6 +237,13 @@ def test_parts_in_two_pages_of_which_one_is_absent_only_what_is_missing_is_sent(
     assert s3.objects["bucket", "k"].body == BODY
 
 
+def test_an_upload_whose_parts_are_not_found_in_so_many_words_is_missing(s3, store):
+    state = begin(s3, store)
+    s3.on("ListParts", instead(Answer(404)))
+    with pytest.raises(penstock.NotFound):
+        store.resume_upload(state, BODY)
+
+
 def test_parts_without_checksums_are_all_sent_again(s3, store):
     state = begin(s3, store)
     s3.requests.clear()

@@ -1,4 +1,4 @@
-"""versitygw and MinIO, the S3 servers: built by Go, each in exactly one version."""
+"""versitygw and MinIO, the S3 servers, and Toxiproxy: built by Go, each in exactly one version."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from servers import ACCESS_KEY, HOME, REGION, SECRET_KEY, Kind, ServiceError
 class GoServer(Kind):
     package: str
     needs = "needs Go to be built"
+
+    @property
+    def built_as(self) -> str:
+        """Go's name of the program: the last of its package's path."""
+        return self.package.rpartition("/")[2]
 
     @property
     def binary(self) -> Path:
@@ -42,7 +47,7 @@ class GoServer(Kind):
         asked = subprocess.run(
             [go, "env", "GOPATH"], capture_output=True, text=True, check=True
         ).stdout.strip()
-        found = Path(asked.split(os.pathsep)[0]) / "bin" / self.name
+        found = Path(asked.split(os.pathsep)[0]) / "bin" / self.built_as
         if not found.exists():
             return None
         record = subprocess.run(
@@ -63,7 +68,7 @@ class GoServer(Kind):
         )
         if result.returncode:
             raise ServiceError(f"go install {self.package}@{self.version} failed:\n{result.stderr[-2000:]}")
-        return folder / self.name
+        return folder / self.built_as
 
 
 class Versitygw(GoServer):
@@ -95,3 +100,16 @@ class Minio(GoServer):
 
     def command(self, address: str, folder: Path) -> list[str]:
         return [str(self.binary), "server", "--quiet", "--address", address, str(folder / "data")]
+
+
+class Toxiproxy(GoServer):
+    """A proxy of TCP by somebody else; `url` is that of its interface."""
+
+    name = "toxiproxy"
+    version = "v2.12.0"
+    package = "github.com/Shopify/toxiproxy/v2/cmd/server"
+    health = "/version"
+
+    def command(self, address: str, folder: Path) -> list[str]:
+        host, port = address.split(":")
+        return [str(self.binary), "-host", host, "-port", port]

@@ -6,17 +6,19 @@ import os
 from collections.abc import Mapping
 
 from elasticmq import ElasticMq
-from go_servers import Minio, Versitygw
+from go_servers import Minio, Toxiproxy, Versitygw
 from moto_server import Moto
 from redis_server import Redis
 from servers import Kind
 
 VERSITYGW, MINIO, ELASTICMQ, MOTO, REDIS = Versitygw(), Minio(), ElasticMq(), Moto(), Redis()
-KINDS = {kind.name: kind for kind in (VERSITYGW, MINIO, ELASTICMQ, MOTO, REDIS)}
+TOXIPROXY = Toxiproxy()
+KINDS = {kind.name: kind for kind in (VERSITYGW, MINIO, ELASTICMQ, MOTO, REDIS, TOXIPROXY)}
 ROLES: Mapping[str, tuple[Kind, ...]] = {
     "s3": (VERSITYGW, MINIO),
     "sqs": (ELASTICMQ, MOTO),
     "redis": (REDIS,),
+    "wire": (TOXIPROXY,),
 }
 STAND_INS: Mapping[str, list[Kind]] = {"s3": [MOTO], "sqs": [MOTO]}
 

@@ -278,6 +278,10 @@ Attempt Exchange::attempt(const Error* fault) const {
 }
 
 void Exchange::judge() {
+  // What libcurl sent again was a try too, whose answer was lost: the policy is told, and what it says is
+  // moot.
+  const Error lost = our_error(Kind::lost, "reset", "the connection broke");
+  for (int repeat = 0; repeat < try_->repeats(); ++repeat) policy_->judge(attempt(&lost));
   const auto& fault = try_->fault();
   if (at_head_ && !fault) return act(std::move(*at_head_));
   act(policy_->judge(attempt(fault ? &*fault : nullptr)));

@@ -44,6 +44,7 @@ void Try::begin(const Request& request, const Wire& wire, const Limits& limits, 
   fault_.reset();
   connected_ = request_sent_ = answered_ = address_blocked_ = stopped_ = timed_out_ = paused_ = false;
   starving_ = false;
+  repeats_ = 0;
   sent_ = moved_ = moved_at_look_ = 0;
   looked_at_ = engine_.now();
   paused_for_ = {};
@@ -141,7 +142,7 @@ void Try::note_connection() {
 bool Try::about_to_send() {
   // libcurl turns to another connection after a dead one took some of the body, without asking for it again.
   if (sent_ > 0 && request_->body->stream()) return stop_with(cut_stream_fault()), false;
-  connected_ = true;
+  if (std::exchange(connected_, true)) ++repeats_;
   owner_.about_to_send();
   address_blocked_ = false;  // of several addresses this one is allowed
   looked_at_ = engine_.now();

@@ -56,6 +56,7 @@ class Try final : private Easy::Events {
   std::string take_kept() { return std::move(kept_); }
   const std::optional<Error>& fault() const { return fault_; }
   bool may_have_arrived() const { return connected_; }
+  int repeats() const { return repeats_; }  // libcurl sends again what a used connection swallowed
   bool timed_out() const { return timed_out_; }
   std::size_t receive_bytes() const { return easy_.receive_bytes(); }
 
@@ -93,6 +94,7 @@ class Try final : private Easy::Events {
   bool address_blocked_ = false, stopped_ = false, timed_out_ = false, paused_ = false;
   std::uint64_t sent_ = 0, moved_ = 0, moved_at_look_ = 0;
   std::size_t counted_buffers_ = 0;
+  int repeats_ = 0;
   SteadyTime request_sent_at_{}, looked_at_{}, paused_at_{}, starving_since_{};
   std::chrono::nanoseconds paused_for_{0};
   StallClock stall_;

@@ -155,11 +155,11 @@ class Completion : public std::enable_shared_from_this<Completion> {
     revoke(why);
   }
 
-  // Somebody else's object is the reason, unless a lost try of ours may be and nobody can look.
+  // Somebody else's object is the reason, unless a lost try of ours may be and nobody can tell. Either way
+  // the upload is over: completed by that try, or refused.
   void on_condition_failed(const Found& found, const Error& why) {
     if (found.what != Found::What::unknown || trace_->lost == 0) return give_up(why);
-    closed();
-    end(in_doubt(*client_, publication_.identity.key, with_upload(why)));
+    give_up(in_doubt(*client_, publication_.identity.key, why));
   }
 
   // The upload is no more and the object is not ours.

@@ -17,13 +17,21 @@ bool same_checksum(const store::ObjectMeta& meta, const Identity& identity) {
   return found != meta.digests.end() && found->second == identity.known->hex();
 }
 
+// Without a token only a checksum on both sides tells.
+bool tells(const store::ObjectMeta& meta, const Identity& identity) {
+  if (!identity.token.empty()) return true;
+  return identity.known && meta.digests.contains(std::string{to_string(identity.known->algorithm())});
+}
+
 Found::What compare(const http::Headers& headers, const Identity& identity) {
   const store::ObjectMeta meta = meta_from(headers, identity.key);
   const bool older = meta.last_modified && *meta.last_modified + kClockGrain < identity.begun;
+  const bool same_bytes = meta.bytes == identity.bytes;
   const bool ours = identity.token.empty() ? same_checksum(meta, identity) && meta.last_modified && !older
                                            : token_of(headers) == identity.token;
-  if (ours && meta.bytes == identity.bytes) return Found::What::ours;
-  return older ? Found::What::older : Found::What::another;
+  if (ours && same_bytes) return Found::What::ours;
+  if (older) return Found::What::older;
+  return same_bytes && !tells(meta, identity) ? Found::What::unknown : Found::What::another;
 }
 
 Found judge(http::Outcome outcome, const Identity& identity) {

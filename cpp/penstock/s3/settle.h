@@ -36,8 +36,8 @@ struct Found {
     ours,
     absent,   // 404
     older,    // what was there before we began
-    another,  // somebody else's, or not provably ours
-    unknown,  // HEAD failed or is denied
+    another,  // somebody else's
+    unknown,  // HEAD failed or is denied, or says nothing by which ours is known
   };
   What what = What::unknown;
   Published object;

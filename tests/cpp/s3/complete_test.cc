@@ -173,6 +173,22 @@ TEST_F(CompleteTest, A412AfterALostAnswerIsSettledAsOurs) {
   ASSERT_TRUE(std::holds_alternative<Published>(outcome)) << std::get<Error>(outcome).what();
 }
 
+// Neither token nor checksum: it may be the object of the try whose answer was lost.
+TEST_F(CompleteTest, A412AfterALostAnswerIsInDoubtWhereNothingTellsWhoseObjectItIs) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "CompleteMultipartUpload") return std::nullopt;
+    return asked.nth == 1 ? Reply{.reset = true} : Reply{412, {}, error_xml("PreconditionFailed")};
+  };
+  Publication unmarked = publication("u", "k", store::Mode::create());
+  unmarked.identity.token.clear();
+  const PublishOutcome outcome = complete(std::move(unmarked));
+  ASSERT_TRUE(std::holds_alternative<Error>(outcome));
+  EXPECT_EQ(std::get<Error>(outcome).kind(), Kind::in_doubt) << std::get<Error>(outcome).what();
+  EXPECT_EQ(bucket.objects().size(), 1u);
+  http->drain(Call{.deadline = Deadline::after(test::kPatience)});
+  EXPECT_EQ(bucket.asked("AbortMultipartUpload").size(), 1u);
+}
+
 TEST_F(CompleteTest, FiveLostAnswersRevokeTheUploadAndAreLost) {
   reply_to_complete({.reset = true}, 5);
   expect_failure(complete(publication("u")), Kind::lost);

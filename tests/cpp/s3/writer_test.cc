@@ -235,6 +235,23 @@ TEST_F(WriterTest, ReapAbortsTheOrphanAndNothingElse) {
   EXPECT_TRUE(bucket.uploads().contains("longer"));
 }
 
+// libcurl sends again what a used connection swallowed, and tells nobody.
+TEST_F(WriterTest, ReapAbortsTheOrphanOfACreateThatAUsedConnectionLost) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "CreateMultipartUpload" || asked.nth > 1) return std::nullopt;
+    return Reply{.reset = true};
+  };
+  Config config = bucket.config(http);
+  config.reap = true;
+  const S3Store used{config};
+  used.put("first", as_bytes("x"));
+  const std::string content = random_bytes(6_MiB);
+  used.put("k", as_bytes(content));
+  drain();
+  EXPECT_EQ(bucket.asked("CreateMultipartUpload").size(), 2u);
+  EXPECT_TRUE(bucket.uploads().empty());
+}
+
 TEST_F(WriterTest, WhatWasExpectedIsComparedBeforeAnythingIsVisible) {
   const std::string content = random_bytes(6_MiB);
   const Digest wrong = Digest::parse(Algorithm::sha256, std::string(64, '0'));

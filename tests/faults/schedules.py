@@ -1,0 +1,218 @@
+"""Transfers under faults by chance: a seed makes the transfer and what goes wrong in it.
+
+Faults are transient: each happens once, to one connection. They may be few enough that every transfer should succeed
+all the same, and none may leave anything wrong behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import penstock
+
+from faults.origin import FileOrigin
+from faults.proxy import Direction, Fault, Kind, Proxy
+
+KIB, MIB = 2**10, 2**20
+CONTENT = os.urandom(20 * MIB)
+PART = "5MiB"  # the least that real servers take
+FORMER = b"what was there before"
+# The clocks are long enough for a busy machine and short enough that some stalls are over them, some under.
+CLOCKS = {"connect": "5s", "first_byte": "2s", "stall_window": "2s"}
+STALLS = (0.2, 0.2, 0.2, 0.2, 0.2, 3.0)
+STATUSES = (500, 502, 503, 504)
+HEADS_BYTES = (200, 1000, 4000)  # a part of a head; one; several requests or short answers
+
+Transfer = Literal["fetch", "fetch relayed", "put", "put streamed", "put relayed", "get", "get_file"]
+DOWNLOADS = ("get", "get_file")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    seed: int
+    transfer: Transfer
+    size: int
+    former: bool  # whether the key was taken; of an upload
+    of_origin: tuple[Fault, ...]  # between the client and where a fetch reads
+    of_store: tuple[Fault, ...]
+
+    @property
+    def key(self) -> str:
+        return f"{self.transfer.replace(' ', '-')}/{self.seed}"
+
+    @property
+    def content(self) -> bytes:
+        begin = self.seed % (len(CONTENT) - self.size)
+        return CONTENT[begin : begin + self.size]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def schedule(
+    seed: int, kinds: Mapping[Kind, int], transfers: Sequence[Transfer] = get_args(Transfer)
+) -> Schedule:
+    """`kinds`: which faults, with their weights."""
+    choice = random.Random(seed)
+    transfer: Transfer = choice.choice(transfers)
+    # Relayed, everything over 256 KiB goes in parts; else what is over one part does.
+    small = choice.randrange(257 * KIB, 700 * KIB)
+    large = choice.randrange(5 * MIB + 1, 6 * MIB)
+    size = small if "relayed" in transfer or choice.random() < 0.5 else large
+    if transfer == "get_file" and choice.random() < 0.3:
+        size = choice.randrange(16 * MIB, 18 * MIB)
+    sides = choice.choice(["origin", "store", "both"]) if transfer.startswith("fetch") else "store"
+    return Schedule(
+        seed=seed,
+        transfer=transfer,
+        size=size,
+        former=choice.random() < 0.5,
+        of_origin=_faults(choice, kinds, size, "down") if sides != "store" else (),
+        of_store=_faults(choice, kinds, size, "down" if transfer in DOWNLOADS else "up")
+        if sides != "origin"
+        else (),
+    )
+
+
+def _faults(
+    choice: random.Random, kinds: Mapping[Kind, int], size: int, bulk: Direction
+) -> tuple[Fault, ...]:
+    """The first one meets the first connection; of the others some wait for one that is never made."""
+    connections = [0, *choice.choices([0, 0, 1, 1, 2, 3], k=choice.randrange(4))]
+    return tuple(_fault(choice, kinds, size, bulk, connection) for connection in connections)
+
+
+def _fault(
+    choice: random.Random, kinds: Mapping[Kind, int], size: int, bulk: Direction, connection: int
+) -> Fault:
+    kind = choice.choices([*kinds], [*kinds.values()])[0]
+    direction: Direction = choice.choice(["up", "down"])
+    near = choice.randrange(choice.choice(HEADS_BYTES))
+    at = choice.randrange(size) if direction == bulk and choice.random() < 0.6 else near
+    match kind:
+        case "stall":
+            return Fault(connection, direction, at, kind, choice.choice(STALLS))
+        case "trickle":
+            return Fault(connection, direction, at, kind, choice.randrange(1, 100))
+        case "flip":
+            return Fault(connection, direction, at, kind, 1 << choice.randrange(8))
+        case "status":
+            return Fault(connection, "down", choice.choice([0, 0, 1, 2, 3]), kind, choice.choice(STATUSES))
+        case _:
+            return Fault(connection, direction, at, kind)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    schedule: Schedule
+    server: str
+    error: penstock.Error | None  # None: success
+    wrong: str  # what must not be; "": nothing
+    seconds: float
+    happened: int  # faults
+
+    def __str__(self) -> str:
+        ended = f"{type(self.error).__name__}: {self.error}" if self.error else "success"
+        wrong = self.wrong or "nothing wrong"
+        return f"{wrong} on {self.server} after {self.seconds:.1f} s, {ended}\n  {self.schedule}"
+
+
+def run(schedule: Schedule, bucket: Any) -> Outcome:
+    """The transfer, and what is wrong after it. `bucket` is looked at past the proxy."""
+    if schedule.former or schedule.transfer in DOWNLOADS:
+        before = schedule.content if schedule.transfer in DOWNLOADS else FORMER
+        penstock.S3Store(**bucket.options).put(schedule.key, before)
+    begun = time.monotonic()
+    with (
+        FileOrigin(schedule.content) as origin,
+        Proxy(origin.url, schedule.of_origin) as to_origin,
+        Proxy(bucket.server.url, schedule.of_store) as to_store,
+        penstock.Client(**CLOCKS) as client,
+    ):
+        store = penstock.S3Store(
+            **{**bucket.options, "endpoint": to_store.url}, part_bytes=PART, reap=True, client=client
+        )
+        error, wrong = None, ""
+        try:
+            got = _TRANSFERS[schedule.transfer](schedule, store, to_origin.url, client)
+        except penstock.Error as failure:
+            error = failure
+        else:
+            wrong = "" if got == schedule.sha256 else "corrupt: what arrived differs"
+        seconds = time.monotonic() - begun
+        client.drain(deadline="60s")
+        happened = len(to_origin.happened) + len(to_store.happened)
+    wrong = wrong or _wrong_in(bucket, schedule, error)
+    return Outcome(schedule, bucket.server.name, error, wrong, seconds, happened)
+
+
+def _wrong_in(bucket: Any, schedule: Schedule, error: penstock.Error | None) -> str:
+    if open_uploads := bucket.open_uploads(schedule.key):
+        return f"{len(open_uploads)} open uploads"
+    if schedule.transfer in DOWNLOADS:
+        return ""
+    there = {hashlib.sha256(bucket.body(schedule.key)).hexdigest()} if bucket.keys(schedule.key) else set()
+    former = {hashlib.sha256(FORMER).hexdigest()} if schedule.former else set()
+    allowed = [{schedule.sha256}] if error is None else [former]
+    if isinstance(error, penstock.InDoubt):
+        allowed = [former, {schedule.sha256}]
+    if there in allowed:
+        return ""
+    found = "ours" if there == {schedule.sha256} else "the former" if there == former else "another"
+    return f"the object there is {found if there else 'none'}"
+
+
+def _fetch(schedule: Schedule, store: Any, origin: str, client: Any, relay: bool = False) -> str:
+    url = f"{origin}/f"
+    asked = {"sha256": schedule.sha256, "relay": relay, "client": client}
+    penstock.fetch(url, store, key=schedule.key, **asked)
+    return schedule.sha256  # as compared by fetch; the bucket is looked at afterwards
+
+
+def _put(schedule: Schedule, store: Any, how: Callable[[bytes], Any], **options: Any) -> str:
+    store.put(schedule.key, how(schedule.content), **options)
+    return schedule.sha256
+
+
+def _put_relayed(schedule: Schedule, store: Any) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "f"
+        path.write_bytes(schedule.content)
+        return _put(schedule, store, lambda _: path, relay=True)
+
+
+def _get(schedule: Schedule, store: Any) -> str:
+    digest = hashlib.sha256()
+    for piece in store.get(schedule.key):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _get_file(schedule: Schedule, store: Any) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        store.get_file(schedule.key, Path(folder) / "f")
+        return hashlib.sha256((Path(folder) / "f").read_bytes()).hexdigest()
+
+
+def _pieces(content: bytes) -> Any:
+    return (content[begin : begin + 100_000] for begin in range(0, len(content), 100_000))
+
+
+_TRANSFERS: dict[Transfer, Callable[[Schedule, Any, str, Any], str]] = {
+    "fetch": _fetch,
+    "fetch relayed": lambda s, store, origin, client: _fetch(s, store, origin, client, relay=True),
+    "put": lambda s, store, *_: _put(s, store, bytes),
+    "put streamed": lambda s, store, *_: _put(s, store, _pieces),
+    "put relayed": lambda s, store, *_: _put_relayed(s, store),
+    "get": lambda s, store, *_: _get(s, store),
+    "get_file": lambda s, store, *_: _get_file(s, store),
+}
