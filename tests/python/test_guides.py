@@ -62,9 +62,3 @@ def test_a_variable_is_read(name: str) -> None:
 def test_every_variable_of_storages_is_told() -> None:
     read = set(re.findall(r"\bOC_[A-Z0-9_]*[A-Z0-9]\b", SOURCE))
     assert read - set(re.findall(r"\bOC_\w+", FETCHERS)) == set()
-
-
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
-def test_files_that_are_named_exist(guide: Path) -> None:
-    for name in re.findall(r"`(docs/[\w./-]+)`", guide.read_text()):
-        assert (ROOT / name).is_file(), name
