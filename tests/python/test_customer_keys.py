@@ -11,9 +11,11 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import examples
 import go_servers
 import judges
 import penstock
@@ -162,6 +164,15 @@ def test_a_move_needs_its_key_and_keeps_it(judge, options):
     store.move("a", "b")
     assert read(judge, options["bucket"], "b", KEY) == SMALL
     assert store.find("a") is None
+
+
+def test_the_recipe_of_the_cookbook_runs(judge, options, tls_minio, tmp_path):
+    program = examples.recipes()["Encrypt with a key of your own"]
+    server = SimpleNamespace(options=options, name=options["bucket"])
+    printed = examples.run(program, server, tmp_path, AWS_CA_BUNDLE=tls_minio[1])
+    assert printed == examples.said(program)
+    with pytest.raises(judge.exceptions.ClientError):
+        judge.get_object(Bucket=options["bucket"], Key="secret.csv")
 
 
 # --- A server that misbehaves ---

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import examples
 import pytest
 from conftest import ROOT
 from consumer import build_consumer, run
+from examples import CONTENT, blocks
 from faults.origin import FileOrigin
 
 if TYPE_CHECKING:
@@ -21,19 +20,13 @@ if TYPE_CHECKING:
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
 FETCHERS = (ROOT / "docs/guides/migrating-fetchers.md").read_text()
 SOURCE = "".join(path.read_text() for path in (ROOT / "python/penstock/bundles").rglob("*.py"))
-CONTENT = os.urandom(100_000)
 ROWS = b"id,name\n" + b"".join(b"%d,row %d\n" % (n, n) for n in range(1000))
-
-
-def blocks(guide: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL)
-
 
 EXAMPLES = {
     f"{guide.stem}-{number}": text for guide in GUIDES for number, text in enumerate(blocks(guide, "python"))
 }
 PRINTS = {
-    "asyncio-0": r"2000000\n",
+    "asyncio-0": rf"{20 * len(CONTENT)}\n",
     "asyncio-1": f"{len(ROWS)} {sha256(ROWS).hexdigest()[:8]}\n",
     "fsspec-0": "",
     "fsspec-1": "",
@@ -41,26 +34,15 @@ PRINTS = {
     "migrating-fetchers-0": "",
     "migrating-fetchers-1": r"1\n",
     "objects-0": r"2026/\narchive/\nb'1,Ada'\n",
-    "scripts-0": r"100000 \S+/incoming/data\.csv\n",
+    "scripts-0": rf"{len(CONTENT)} \S+/incoming/data\.csv\n",
     "scripts-1": r"try again: \[\]\n",
 }
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_runs(name: str, bucket: Bucket, tmp_path: Path):
-    options = bucket.options
-    env = os.environ | {
-        "AWS_ENDPOINT_URL_S3": options["endpoint"],
-        "AWS_ACCESS_KEY_ID": options["access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": options["secret_access_key"],
-    }
-    with FileOrigin(CONTENT) as origin:
-        program = EXAMPLES[name].replace("https://example.org/data.csv", origin.file_url)
-        program = program.replace("my-bucket", bucket.name)
-        command = [sys.executable, "-c", program]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(PRINTS[name], done.stdout), done.stdout
+    printed = examples.run(EXAMPLES[name], bucket, tmp_path)
+    assert re.fullmatch(PRINTS[name], printed), printed
 
 
 def test_the_cpp_example_builds_and_runs(installed: Path, tmp_path: Path):
@@ -80,9 +62,3 @@ def test_a_variable_is_read(name: str) -> None:
 def test_every_variable_of_storages_is_told() -> None:
     read = set(re.findall(r"\bOC_[A-Z0-9_]*[A-Z0-9]\b", SOURCE))
     assert read - set(re.findall(r"\bOC_\w+", FETCHERS)) == set()
-
-
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
-def test_files_that_are_named_exist(guide: Path) -> None:
-    for name in re.findall(r"`(docs/[\w./-]+)`", guide.read_text()):
-        assert (ROOT / name).is_file(), name
