@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,17 +19,20 @@ class _Server(ThreadingHTTPServer):
 class Origin:
     """``bodies`` by path; ``/stall`` sends its head and three bytes, then nothing; others are 404."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.bodies: dict[str, bytes] = {"/a.csv": b"name,n\na,1\n"}
         self.content_type = "text/csv"  # sent as Latin-1
         self.let_go = threading.Event()
         self.stalled = threading.Event()
         self.seen: list[dict[str, str]] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}{path}"
 
     def __enter__(self) -> Origin:
         self._thread.start()

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import ssl
-import subprocess
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import penstock
 import pytest
 import servers
 from botocore.config import Config
+from certificates import self_signed
 from faults.s3 import error, instead
 
 MIB = 2**20
@@ -38,12 +38,7 @@ class TlsMinio(go_servers.Minio):
     def __init__(self, certificates: Path) -> None:
         super().__init__()
         self.certificates = certificates
-        names = ["-keyout", certificates / "private.key", "-out", certificates / "public.crt"]
-        kind = ["-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        extension = ["-addext", "subjectAltName=IP:127.0.0.1"]
-        subprocess.run(
-            ["openssl", "req", "-x509", *kind, *names, *extension], check=True, capture_output=True
-        )
+        self_signed(certificates / "public.crt", certificates / "private.key")
 
     def command(self, address: str, folder: Path) -> list[str]:
         program, verb, *rest = super().command(address, folder)

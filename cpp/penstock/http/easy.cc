@@ -8,6 +8,7 @@
 
 #include "penstock/http/connections.h"
 #include "penstock/http/tls_alerts.h"
+#include "penstock/http/trust_store.h"
 
 namespace penstock::http {
 namespace {
@@ -30,13 +31,14 @@ long seconds_of(std::chrono::milliseconds span) {
   return static_cast<long>(std::chrono::ceil<std::chrono::seconds>(span).count());
 }
 
-// ca_bundle=, AWS_CA_BUNDLE, SSL_CERT_FILE; "" for the system's usual places.
+// ca_bundle=, AWS_CA_BUNDLE, SSL_CERT_FILE, the system's; "" for what libcurl reads by itself.
 std::string ca_file(const ClientOptions& options, const Environment& environment) {
   if (!options.ca_bundle.empty()) return options.ca_bundle;
   for (const char* name : {"AWS_CA_BUNDLE", "SSL_CERT_FILE"}) {
     if (const char* value = environment(name); value && *value) return value;
   }
-  return {};
+  const curl_version_info_data& built = *curl_version_info(CURLVERSION_NOW);
+  return trust_store(built.cainfo ? built.cainfo : built.capath);
 }
 
 bool carried_by_us(std::string_view name) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <new>
 
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "penstock/base/error.h"
+#include "penstock/http/trust_store.h"
 
 namespace penstock::kv {
 namespace {
@@ -35,6 +37,13 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
 }
 
+// "" for what OpenSSL reads by itself: the environment's, and the places it was built with.
+std::string ca_file(const std::string& ca_bundle) {
+  const bool named = !ca_bundle.empty() || std::getenv(X509_get_default_cert_file_env()) ||
+                     std::getenv(X509_get_default_cert_dir_env());
+  return named ? ca_bundle : http::trust_store(X509_get_default_cert_dir());
+}
+
 }  // namespace
 
 TlsContext::TlsContext(const std::string& ca_bundle)
@@ -44,9 +53,10 @@ TlsContext::TlsContext(const std::string& ca_bundle)
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
-  const bool read = ca_bundle.empty() ? SSL_CTX_set_default_verify_paths(context) == 1
-                                      : SSL_CTX_load_verify_file(context, ca_bundle.c_str()) == 1;
-  if (!read) throw tls_error(fmt::format("cannot read the certificates in {}: {}", ca_bundle, last_words()));
+  const std::string file = ca_file(ca_bundle);
+  const bool read = file.empty() ? SSL_CTX_set_default_verify_paths(context) == 1
+                                 : SSL_CTX_load_verify_file(context, file.c_str()) == 1;
+  if (!read) throw tls_error(fmt::format("cannot read the certificates in {}: {}", file, last_words()));
 }
 
 TlsContext::~TlsContext() = default;
