@@ -57,6 +57,10 @@ class Schedule:
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def flips(self) -> bool:
+        return any(fault.kind == "flip" for fault in (*self.of_origin, *self.of_store))
+
 
 def schedule(
     seed: int, kinds: Mapping[Kind, int], transfers: Sequence[Transfer] = get_args(Transfer)
@@ -138,9 +142,10 @@ def run(schedule: Schedule, bucket: Any) -> Outcome:
         Proxy(bucket.server.url, schedule.of_store) as to_store,
         penstock.Client(**CLOCKS) as client,
     ):
-        store = penstock.S3Store(
-            **{**bucket.options, "endpoint": to_store.url}, part_bytes=PART, reap=True, client=client
-        )
+        # Whoever is taken for another by a flipped bit of its name is sent no checksums.
+        provider = {"provider": bucket.server.name} if schedule.flips else {}
+        options = {**bucket.options, "endpoint": to_store.url, **provider}
+        store = penstock.S3Store(**options, part_bytes=PART, reap=True, client=client)
         error, wrong = None, ""
         try:
             got = _TRANSFERS[schedule.transfer](schedule, store, to_origin.url, client)
@@ -151,8 +156,18 @@ def run(schedule: Schedule, bucket: Any) -> Outcome:
         seconds = time.monotonic() - begun
         client.drain(deadline="60s")
         happened = len(to_origin.happened) + len(to_store.happened)
-    wrong = wrong or _wrong_in(bucket, schedule, error)
+    wrong = wrong or (_foreign_in if schedule.flips else _wrong_in)(bucket, schedule, error)
     return Outcome(schedule, bucket.server.name, error, wrong, seconds, happened)
+
+
+def _foreign_in(bucket: Any, schedule: Schedule, error: penstock.Error | None) -> str:
+    """Bits that change in an answer change what was said: an upload's name, that it is done, the checksum by which a
+    good object is taken back. So only other bytes than ours or the former are wrong, and success without ours."""
+    if schedule.transfer in DOWNLOADS:
+        return ""
+    if error is None:
+        return _object_in(bucket, schedule, [{schedule.sha256}])
+    return _object_in(bucket, schedule, [{schedule.sha256}, _former(schedule), set()])
 
 
 def _wrong_in(bucket: Any, schedule: Schedule, error: penstock.Error | None) -> str:
@@ -160,14 +175,22 @@ def _wrong_in(bucket: Any, schedule: Schedule, error: penstock.Error | None) -> 
         return f"{len(open_uploads)} open uploads"
     if schedule.transfer in DOWNLOADS:
         return ""
-    there = {hashlib.sha256(bucket.body(schedule.key)).hexdigest()} if bucket.keys(schedule.key) else set()
-    former = {hashlib.sha256(FORMER).hexdigest()} if schedule.former else set()
-    allowed = [{schedule.sha256}] if error is None else [former]
+    allowed = [{schedule.sha256}] if error is None else [_former(schedule)]
     if isinstance(error, penstock.InDoubt):
-        allowed = [former, {schedule.sha256}]
+        allowed = [_former(schedule), {schedule.sha256}]
+    return _object_in(bucket, schedule, allowed)
+
+
+def _former(schedule: Schedule) -> set[str]:
+    return {hashlib.sha256(FORMER).hexdigest()} if schedule.former else set()
+
+
+def _object_in(bucket: Any, schedule: Schedule, allowed: list[set[str]]) -> str:
+    there = {hashlib.sha256(bucket.body(schedule.key)).hexdigest()} if bucket.keys(schedule.key) else set()
     if there in allowed:
         return ""
-    found = "ours" if there == {schedule.sha256} else "the former" if there == former else "another"
+    former = there == _former(schedule)
+    found = "ours" if there == {schedule.sha256} else "the former" if former else "another"
     return f"the object there is {found if there else 'none'}"
 
 
