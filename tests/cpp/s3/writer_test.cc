@@ -243,7 +243,7 @@ TEST_F(WriterTest, ReapAbortsTheOrphanOfACreateThatAUsedConnectionLost) {
   };
   Config config = bucket.config(http);
   config.reap = true;
-  const S3Store used{config};
+  S3Store used{config};
   used.put("first", as_bytes("x"));
   const std::string content = random_bytes(6_MiB);
   used.put("k", as_bytes(content));
