@@ -222,9 +222,12 @@ class Copy {
   Published settle(const Error& error, const Trace& trace) {
     const bool cut_short = error.kind() == Kind::cancelled || error.facts().code == code::kDeadline;
     if (cut_short && trace.sent) throw in_doubt(*client_, identity_.key, error);
-    // The condition on the source may fail because a lost try of ours has replaced it by itself.
-    const bool may_be_there = is_lost_answer(error) || error.facts().status == 412;
-    if (cut_short || !may_be_there || trace.lost == 0) throw changed(error);
+    // The condition on the source may fail because a lost try of ours has replaced it by itself; libcurl
+    // repeats unseen what a dead pooled connection swallowed.
+    const bool by_token = !identity_.token.empty();
+    const bool condition_failed = error.facts().status == 412 && (trace.lost > 0 || by_token);
+    const bool answer_lost = is_lost_answer(error) && trace.lost > 0;
+    if (cut_short || !(condition_failed || answer_lost)) throw changed(error);
     const Pending<Found> pending;
     look(client_, identity_,
          {.call = call_, .key = identity_.key, .doing = "settle copy", .side = Side::sink},
