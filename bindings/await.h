@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "penstock/base/wait.h"
+
 #include "convert.h"
 #include "errors.h"
 #include "gil.h"
@@ -52,6 +54,22 @@ class Completion : public Runtime::Notice {
   std::exception_ptr error_;
 };
 
+// Runs `work(const Call&)` on this thread without the GIL. On the main thread Ctrl-C stops it: the hook asks
+// Python for signals while the core waits, and a handler that raised becomes the outcome, whatever the work
+// answered.
+template <class Work>
+auto blocking(const CallPointer& state, Work&& work) {
+  std::optional<Runtime::Blocked> blocked;
+  std::optional<base::WaitHook> hook;
+  if (on_main_thread()) {
+    hook.emplace([&state] { check_signals(*state); });
+  } else {
+    blocked.emplace(state);
+  }
+  GilReleased release;
+  return state->finish(std::forward<Work>(work));
+}
+
 // `loop` None: runs `work(const Call&)` here and returns its value. Otherwise starts it on a worker and
 // returns a future of `loop`. The value is made Python's by to_python() (convert.h).
 template <class Work>
@@ -59,10 +77,10 @@ py::object perform(const CallPointer& state, const py::object& loop, Work work) 
   using Value = std::invoke_result_t<Work, const Call&>;
   if (loop.is_none()) {
     if constexpr (std::is_void_v<Value>) {
-      blocking(*state, work);
+      blocking(state, work);
       return py::none();
     } else {
-      return to_python(blocking(*state, work));
+      return to_python(blocking(state, work));
     }
   }
   py::object future = loop.attr("create_future")();

@@ -40,7 +40,7 @@ py::tuple sign(const aws::Credentials& credentials, const std::string& method, c
       sign_input(method, url, headers, as_text(held.bytes()), service, region, now, payload, normalize);
   aws::SignedRequest out;
   {
-    py::gil_scoped_release release;
+    GilReleased release;
     out = aws::sign(in, credentials);
   }
   Pairs fields(out.headers.begin(), out.headers.end());
@@ -54,7 +54,7 @@ std::string presign(const aws::Credentials& credentials, const std::string& meth
   Borrowed held{body};
   const auto in =
       sign_input(method, url, headers, as_text(held.bytes()), service, region, now, "auto", normalize);
-  py::gil_scoped_release release;
+  GilReleased release;
   return aws::presign(in, credentials, std::chrono::seconds{expires});
 }
 
@@ -89,7 +89,7 @@ void bind_aws(py::module_& core) {
   // What the chain finds: profile and given keys as S3Store takes them.
   core.def("find_credentials", [](const py::dict& options, const CallPointer& call) {
     auto inputs = chain_inputs(options);
-    return blocking(*call,
+    return blocking(call,
                     [&](const Call& c) { return aws::credentials_for(inputs, default_client())->wait(c); });
   });
   core.def("names_credentials",

@@ -25,7 +25,7 @@ CallPointer make_call(std::optional<double> deadline, py::object progress) {
 void bind_base(py::module_& core) {
   py::class_<CallState, CallPointer>(core, "Call", plain_type())
       .def(py::init(&make_call), py::arg("deadline") = py::none(), py::arg("progress") = py::none())
-      .def("stop", &CallState::stop, py::call_guard<py::gil_scoped_release>())
+      .def("stop", &CallState::stop, py::call_guard<GilReleased>())
       .def_property_readonly("stopped", &CallState::stopped);
 
   py::class_<ManualClock, std::shared_ptr<ManualClock>>(core, "ManualClock", plain_type())

@@ -27,7 +27,7 @@ void bind_bundle(py::module_& core) {
       .def("add", &add_resource<BundleHandle>, py::arg("resource"), py::arg("body"), call, loop)
       .def("open_group",
            [](const BundlePointer& self) {
-             const py::gil_scoped_release release;  // it has a file of its own
+             const GilReleased release;  // it has a file of its own
              return std::make_shared<GroupHandle>(self, (**self).open_group());
            })
       .def(
@@ -85,7 +85,7 @@ void bind_bundle(py::module_& core) {
           [](const GroupPointer& self, const py::dict& resource, const std::string& why) {
             const bundles::Resource what = resource_from(resource);
             const auto group = self->group();
-            const py::gil_scoped_release release;
+            const GilReleased release;
             group->skip(what, why);
           },
           py::arg("resource"), py::arg("why"))
@@ -94,7 +94,7 @@ void bind_bundle(py::module_& core) {
           [](const GroupPointer& self, const py::dict& resource, const std::string& kind) {
             const bundles::Resource what = resource_from(resource);
             const auto group = self->group();
-            const py::gil_scoped_release release;
+            const GilReleased release;
             group->fail(what, kind);
           },
           py::arg("resource"), py::arg("kind"))

@@ -52,7 +52,7 @@ void bind_bundle_zip(py::module_& core) {
       .def("add", &add_resource<BundleZipHandle>, py::arg("resource"), py::arg("body"), call, loop)
       .def("open_group",
            [](const BundleZipPointer& self) {
-             const py::gil_scoped_release release;  // it has files of its own
+             const GilReleased release;  // it has files of its own
              return std::make_shared<GroupHandle>(self, (**self).open_group());
            })
       .def(
@@ -63,7 +63,7 @@ void bind_bundle_zip(py::module_& core) {
           loop)
       .def(
           "abort", [](const BundleZipPointer& self, const std::string& why) { (**self).abort(why); },
-          py::arg("why"), py::call_guard<py::gil_scoped_release>())
+          py::arg("why"), py::call_guard<GilReleased>())
       // Nobody reads it any more.
       .def(
           "reader_failed",
@@ -71,7 +71,7 @@ void bind_bundle_zip(py::module_& core) {
             (**self).reader_failed(
                 std::make_exception_ptr(Error{Kind::lost, why, {.side = Side::sink, .code = "reader_gone"}}));
           },
-          py::arg("why"), py::call_guard<py::gil_scoped_release>())
+          py::arg("why"), py::call_guard<GilReleased>())
       .def_property_readonly("source", [](const BundleZipPointer& self) {
         return std::make_shared<SourceHandle>(std::make_unique<ZipBytes>(self), self->call());
       });

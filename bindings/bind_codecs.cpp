@@ -155,7 +155,7 @@ void bind_zip_writer(py::module_& core) {
             return perform(zip->sink()->call(), loop, [zip](const Call&) { return zip->finish(); });
           },
           py::arg("loop") = py::none())
-      .def("abort", &ZipHandle::abort, py::call_guard<py::gil_scoped_release>())
+      .def("abort", &ZipHandle::abort, py::call_guard<GilReleased>())
       .def("stop", [](const ZipHandle& zip) { zip.sink()->call()->stop(); })
       .def_property_readonly("ended", &ZipHandle::ended);
   core.def("zip_writer",
@@ -198,7 +198,7 @@ void bind_codecs(py::module_& core) {
   });
   py::class_<ArchiveHandle, ArchivePointer>(core, "Archive", plain_type())
       .def("next", &next, py::arg("loop") = py::none())
-      .def("close", &ArchiveHandle::close, py::call_guard<py::gil_scoped_release>())
+      .def("close", &ArchiveHandle::close, py::call_guard<GilReleased>())
       .def_property_readonly("special", &ArchiveHandle::special);
   core.def("tar_reader", &ArchiveHandle::make<codecs::TarReader>);
   core.def("zip_reader", &ArchiveHandle::make<codecs::ZipReader>);

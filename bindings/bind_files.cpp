@@ -95,7 +95,9 @@ class Batch {
       options.progress_of = [of = Kept{std::move(progress_of)}, state = state_](const files::FileTask& task) {
         return told(of, task, *state);
       };
-    many_.emplace(web_of(client), source(Kept{std::move(tasks)}), within(to, state_), std::move(options));
+    many_ = std::make_shared<files::FetchMany>(web_of(client), source(Kept{std::move(tasks)}),
+                                               within(to, state_), std::move(options));
+    Runtime::instance().end_at_exit(many_);
   }
   const CallPointer& state() const { return state_; }
   std::optional<Result> next(const Call& call) {
@@ -113,7 +115,7 @@ class Batch {
  private:
   static files::TaskSource source(Kept tasks) {
     return [tasks = std::move(tasks)]() -> std::optional<files::FileTask> {
-      py::gil_scoped_acquire gil;
+      GilHeld gil;
       py::object next = py::reinterpret_steal<py::object>(PyIter_Next(tasks->ptr()));
       if (PyErr_Occurred()) throw py::error_already_set();
       if (!next) return std::nullopt;
@@ -121,13 +123,13 @@ class Batch {
     };
   }
   static std::shared_ptr<Progress> told(const Kept& of, const files::FileTask& task, CallState& state) {
-    py::gil_scoped_acquire gil;
+    GilHeld gil;
     return std::make_shared<PyProgress>((*of)(task.task_id), state);
   }
 
   CallPointer state_;
   std::atomic<bool> busy_{false};
-  std::optional<files::FetchMany> many_;
+  std::shared_ptr<files::FetchMany> many_;
 };
 
 }  // namespace
@@ -148,7 +150,7 @@ void bind_files(py::module_& core) {
             return perform(batch->state(), loop, [batch](const Call& call) { return batch->next(call); });
           },
           py::arg("loop") = py::none())
-      .def("cancel", &Batch::cancel, py::call_guard<py::gil_scoped_release>());
+      .def("cancel", &Batch::cancel, py::call_guard<GilReleased>());
   core.def("validate_task", [](const py::dict& task) { files::validate(task_from(task)); });
 }
 

@@ -72,7 +72,7 @@ py::dict to_dict(const http::HostStatistics& host) {
 py::dict statistics(const http::Client& client) {
   http::Statistics s;
   {
-    py::gil_scoped_release release;
+    GilReleased release;
     s = client.statistics();
   }
   py::dict out, hosts;
@@ -116,7 +116,7 @@ std::shared_ptr<http::Client> default_client() {
 
 void close_default_client() {
   if (!made) return;
-  py::gil_scoped_release release;
+  GilReleased release;
   default_client()->close();
 }
 

@@ -4,6 +4,7 @@
 #include "penstock/files/metrics.h"
 
 #include "bind.h"
+#include "gil.h"
 
 namespace py = pybind11;
 
@@ -21,7 +22,7 @@ py::dict snapshot() {
   {
     const auto counted = metrics();
     const auto web = default_client();
-    const py::gil_scoped_release release;
+    const GilReleased release;
     now = counted->snapshot(*web);
   }
   py::dict out;

@@ -156,17 +156,17 @@ void bind_store(py::module_& core) {
           [](const StoreHandle& self, const std::string& bucket) {
             return StoreHandle{self.store->with_bucket(bucket)};
           },
-          py::call_guard<py::gil_scoped_release>())
+          py::call_guard<GilReleased>())
       .def(
           "location",
           [](const StoreHandle& self, const std::string& key) { return self.store->location(key); },
-          py::call_guard<py::gil_scoped_release>());
+          py::call_guard<GilReleased>());
 
   core.def("memory_store", [] { return StoreHandle{std::make_shared<store::MemoryStore>()}; });
   core.def(
       "folder_store",
       [](const std::string& path) { return StoreHandle{std::make_shared<store::FolderStore>(path)}; },
-      py::call_guard<py::gil_scoped_release>());
+      py::call_guard<GilReleased>());
   core.def("python_store",
            [](py::object user) { return StoreHandle{std::make_shared<PyStore>(Kept{std::move(user)})}; });
 }

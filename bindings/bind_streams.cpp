@@ -45,7 +45,7 @@ std::map<std::string, std::string> digests(const SourceHandle& stage) {
 void bind_sources(py::module_& core) {
   py::class_<SourceHandle, SourcePointer>(core, "Source", plain_type())
       .def("read", &read, py::arg("n"), py::arg("full") = true, py::arg("loop") = py::none())
-      .def("close", &SourceHandle::close, py::call_guard<py::gil_scoped_release>())
+      .def("close", &SourceHandle::close, py::call_guard<GilReleased>())
       .def("stop", [](const SourceHandle& source) { source.call()->stop(); })
       .def_property_readonly("closed", &SourceHandle::closed)
       .def_property_readonly("remaining", &SourceHandle::remaining)
@@ -119,7 +119,7 @@ void bind_sinks(py::module_& core) {
           py::arg("loop") = py::none())
       .def(
           "abort", [](const SinkPointer& sink, const std::string& why) { sink->abort(why); },
-          py::arg("why") = "aborted by the caller", py::call_guard<py::gil_scoped_release>())
+          py::arg("why") = "aborted by the caller", py::call_guard<GilReleased>())
       .def("stop", [](const SinkHandle& sink) { sink.call()->stop(); })
       .def_property_readonly("ended", &SinkHandle::ended);
 }
@@ -132,16 +132,16 @@ void bind_pipe(py::module_& core) {
              return writer.try_write(held.bytes().subspan(offset));
            })
       .def(
-          "finish", [](PipeWriter& writer) { writer.finish(); }, py::call_guard<py::gil_scoped_release>())
+          "finish", [](PipeWriter& writer) { writer.finish(); }, py::call_guard<GilReleased>())
       .def(
           "abort", [](PipeWriter& writer, const std::string& why) { writer.abort(why); },
-          py::call_guard<py::gil_scoped_release>())
+          py::call_guard<GilReleased>())
       // A future of `loop`, done once there is room or the reader is gone.
       .def("room", [](PipeWriter& writer, std::size_t at_least, const py::object& loop) {
         py::object future = loop.attr("create_future")();
         auto done = std::make_shared<std::unique_ptr<Completion<void>>>(
             std::make_unique<Completion<void>>(Kept{loop}, Kept{future}));
-        py::gil_scoped_release release;
+        GilReleased release;
         writer.on_room(at_least, [done] {
           if (*done) Runtime::instance().tell(std::move(*done));
         });

@@ -24,7 +24,7 @@ aws::ChainInputs chain_inputs(const py::dict& options) {
   inputs.profile = text(options, "profile");
   if (options.contains("mfa") && !options["mfa"].is_none())
     inputs.mfa = [callable = Kept{options["mfa"]}](const std::string& serial) {  // called on a worker
-      py::gil_scoped_acquire gil;
+      GilHeld gil;
       return raising_ours([&] { return (*callable)(serial).cast<std::string>(); });
     };
   inputs.anonymous = options.contains("anonymous") && options["anonymous"].cast<bool>();
@@ -39,7 +39,7 @@ aws::ChainInputs chain_inputs(const py::dict& options) {
       inputs.given = from_python(given);
     } else {
       inputs.callable = [callable = Kept{given}] {  // called on a worker
-        py::gil_scoped_acquire gil;
+        GilHeld gil;
         return raising_ours([&] { return from_python((*callable)()); });
       };
     }

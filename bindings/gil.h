@@ -1,14 +1,19 @@
 // The GIL policy, said once.
 //
-// - A native call releases the GIL once, around the whole of it, on the caller's thread: blocking().
+// - A native call releases the GIL once, around the whole of it, on the caller's thread: blocking() in
+// await.h.
 // - Whatever native code needs from Python while it runs takes the GIL for that moment only, once a chunk or
 //   batch, in py_source.h, py_sink.h, py_store.h, py_callback.h and await.h, and nowhere else.
 // - The I/O thread never takes it. Completions, log lines and progress reach Python through the notifier
 //   thread (runtime.h), which takes it once a batch.
 // - No C++ lock is held while the GIL is awaited.
 // - Python objects that native code keeps are held by Kept, whose last copy takes the GIL to let go.
+// - When Python is about to finalise, the gate is closed: whoever then asks for the GIL, but the main thread,
+//   stops there for good, as it does in Python 3.14. Before, Python has such a thread unwind, which out of a
+//   destructor aborts the process.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,13 +21,61 @@
 #include <pybind11/pybind11.h>
 
 #include "penstock/base/bytes.h"
-#include "penstock/base/wait.h"
 
 #include "call_state.h"
 
 namespace penstock::python {
 
 namespace py = pybind11;
+
+// In front of the GIL. Threads: any.
+class Gate {
+ public:
+  static void enter();  // before a wait for the GIL; does not return once the gate is closed
+  static void leave();  // the GIL is held
+  // By the main thread without the GIL: waits until those who are inside have it, so long at most.
+  static void close(std::chrono::milliseconds patience);
+  static void after_fork_in_child();
+};
+
+// Holds the GIL for as long as this lives; it may be held already.
+class GilHeld {
+ public:
+  GilHeld() : waits_(PyGILState_Check() == 0) {
+    if (waits_) Gate::leave();
+  }
+  GilHeld(const GilHeld&) = delete;
+  GilHeld& operator=(const GilHeld&) = delete;
+
+ private:
+  // Constructed between the two steps of the gate.
+  struct Entered {
+    explicit Entered(bool waits) {
+      if (waits) Gate::enter();
+    }
+  };
+  bool waits_;
+  Entered entered_{waits_};
+  py::gil_scoped_acquire gil_;
+};
+
+// Lets go of the GIL, which is held, for as long as this lives.
+class GilReleased {
+ public:
+  GilReleased() = default;
+  GilReleased(const GilReleased&) = delete;
+  GilReleased& operator=(const GilReleased&) = delete;
+
+ private:
+  // Destroyed around the release: the last first.
+  struct Leave {
+    ~Leave() { Gate::leave(); }
+  } leave_;
+  py::gil_scoped_release release_;
+  struct Enter {
+    ~Enter() { Gate::enter(); }
+  } enter_;
+};
 
 // A Python object that may be dropped by any thread, with or without the GIL.
 class Kept {
@@ -35,7 +88,7 @@ class Kept {
 
  private:
   static void release(py::object* object) {
-    py::gil_scoped_acquire gil;
+    GilHeld gil;
     delete object;
   }
   std::shared_ptr<py::object> object_;
@@ -67,18 +120,7 @@ class Ungil {
   }
 
  private:
-  std::optional<py::gil_scoped_release> release_;
+  std::optional<GilReleased> release_;
 };
-
-// Runs `work(const Call&)` on this thread without the GIL. On the main thread Ctrl-C stops it: the hook asks
-// Python for signals while the core waits, and a handler that raised becomes the outcome, whatever the work
-// answered.
-template <class Work>
-auto blocking(CallState& state, Work&& work) {
-  py::gil_scoped_release release;
-  std::optional<base::WaitHook> hook;
-  if (on_main_thread()) hook.emplace([&state] { check_signals(state); });
-  return state.finish(std::forward<Work>(work));
-}
 
 }  // namespace penstock::python

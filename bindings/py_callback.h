@@ -19,7 +19,7 @@ class PyProgress : public Progress {
   // `state` owns this, so it is borrowed.
   PyProgress(py::object callback, CallState& state) : callback_(std::move(callback)), state_(state) {}
   void report(const ProgressReport& report) override {
-    py::gil_scoped_acquire gil;
+    GilHeld gil;
     try {
       (*callback_)(to_python(report));
     } catch (const py::error_already_set&) {
@@ -39,7 +39,7 @@ class PyOnComplete {
  public:
   explicit PyOnComplete(py::object callback) : callback_(std::move(callback)) {}
   void operator()(const bundles::BundleRef& ref) const {
-    py::gil_scoped_acquire gil;
+    GilHeld gil;
     (*callback_)(to_python(ref));
   }
 

@@ -60,7 +60,7 @@ PySink::PySink(py::object writer, std::string key, std::string location, store::
 void PySink::write(Bytes bytes) {
   for (Hasher& hasher : hashers_) hasher.update(bytes);
   bytes_ += bytes.size();
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   auto view = py::memoryview::from_memory(bytes.data(), static_cast<py::ssize_t>(bytes.size()));
   raising_ours([&] { return writer_->attr("write")(view); }, state_);
   view.attr("release")();  // borrowed until return: a writer that keeps a view finds it released
@@ -93,7 +93,7 @@ Receipt PySink::finish() {
   receipt.mode = "python";
   for (const Hasher& hasher : hashers_)
     receipt.digests[std::string{to_string(hasher.algorithm())}] = hasher.digest().hex();
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   py::object said = raising_ours([&] { return writer_->attr("finish")(); }, state_);
   ended_ = true;
   if (py::hasattr(said, "etag")) receipt.etag = py::str(said.attr("etag")).cast<std::string>();
@@ -102,7 +102,7 @@ Receipt PySink::finish() {
 
 void PySink::abort(std::string_view why) noexcept {
   if (std::exchange(ended_, true)) return;
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   py::error_scope keep;  // an abort runs while another exception may be on its way
   try {
     writer_->attr("abort")(py::str(why.data(), why.size()));

@@ -50,7 +50,7 @@ void Chunk::fill(Source& source, bool full) {
 void Chunk::grow(std::optional<std::uint64_t> remaining) {
   std::size_t size = std::min(most_, 2 * size_);
   if (remaining) size = std::min<std::uint64_t>(size, filled_ + *remaining + 1);
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   resize(size);
 }
 
@@ -75,7 +75,7 @@ std::size_t BufferSource::read(MutableBytes out) {
 
 std::size_t IteratorSource::read(MutableBytes out) {
   while (!chunk_ || at_ == chunk_->bytes().size()) {
-    py::gil_scoped_acquire gil;
+    GilHeld gil;
     chunk_.reset();
     at_ = 0;
     py::object next = py::reinterpret_steal<py::object>(PyIter_Next(iterator_->ptr()));
@@ -99,7 +99,7 @@ ReaderSource::ReaderSource(py::object file)
 // Nothing left may also be a file that tells no size, as those of /proc.
 std::optional<std::uint64_t> ReaderSource::remaining() const {
   if (!sized_) return std::nullopt;
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   const py::object here = file_->attr("tell")();
   const auto end = file_->attr("seek")(0, 2).cast<std::int64_t>();
   file_->attr("seek")(here);
@@ -108,7 +108,7 @@ std::optional<std::uint64_t> ReaderSource::remaining() const {
 }
 
 std::size_t ReaderSource::read(MutableBytes out) {
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   if (!readinto_) {
     Borrowed chunk{file_->attr("read")(out.size())};
     if (chunk.bytes().size() > out.size()) throw py::value_error("read(n) returned more than n bytes");
@@ -123,12 +123,12 @@ std::size_t ReaderSource::read(MutableBytes out) {
 }
 
 void ReaderSource::mark() {
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   mark_ = file_->attr("tell")().cast<std::int64_t>();
 }
 
 void ReaderSource::rewind() {
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   file_->attr("seek")(mark_);
 }
 

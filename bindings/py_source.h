@@ -10,6 +10,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include "penstock/base/wait.h"
 #include "penstock/streams/hash.h"
 #include "penstock/streams/source.h"
 
@@ -43,7 +44,7 @@ class Chunk {
  private:
   struct Release {
     void operator()(PyObject* object) const {
-      py::gil_scoped_acquire gil;
+      GilHeld gil;
       Py_DECREF(object);
     }
   };

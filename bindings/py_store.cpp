@@ -22,7 +22,7 @@ class OpenObject : public store::ObjectSource {
     try {
       return source_->read(buffer);
     } catch (const py::error_already_set& raised) {
-      py::gil_scoped_acquire gil;
+      GilHeld gil;
       rethrow_ours(raised, state_);
     }
   }
@@ -39,7 +39,7 @@ class PyListing : public store::Listing {
   PyListing(py::object iterator, CallPointer state)
       : iterator_(std::move(iterator)), state_(std::move(state)) {}
   std::optional<store::ObjectMeta> next() override {
-    py::gil_scoped_acquire gil;
+    GilHeld gil;
     return raising_ours(
         [&]() -> std::optional<store::ObjectMeta> {
           py::object item = py::reinterpret_steal<py::object>(PyIter_Next(iterator_->ptr()));
@@ -59,7 +59,7 @@ class PyListing : public store::Listing {
 
 std::optional<store::ObjectMeta> PyStore::find(std::string_view key, const Call&) {
   store::check_key(key);
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   return raising_ours(
       [&]() -> std::optional<store::ObjectMeta> {
         py::object found = store_->attr("find")(text(key));
@@ -72,7 +72,7 @@ std::optional<store::ObjectMeta> PyStore::find(std::string_view key, const Call&
 std::unique_ptr<store::ObjectSource> PyStore::get(std::string_view key, const store::ReadOptions& options,
                                                   const Call& call) {
   auto meta = head(key, call);
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   return raising_ours(
       [&]() -> std::unique_ptr<store::ObjectSource> {
         py::dict kwargs;
@@ -90,7 +90,7 @@ std::unique_ptr<Sink> PyStore::open_writer(std::string_view key, const store::Wr
                                            const Call&) {
   store::check_key(key);
   const std::string where = location(key);
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   return raising_ours(
       [&]() -> std::unique_ptr<Sink> {
         py::object writer = store_->attr("open_writer")(text(key), **from_write_options(options));
@@ -101,7 +101,7 @@ std::unique_ptr<Sink> PyStore::open_writer(std::string_view key, const store::Wr
 
 std::unique_ptr<store::Listing> PyStore::list(std::string_view prefix, const store::ListOptions& options,
                                               const Call&) {
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   return raising_ours(
       [&]() -> std::unique_ptr<store::Listing> {
         py::object listed =
@@ -113,7 +113,7 @@ std::unique_ptr<store::Listing> PyStore::list(std::string_view prefix, const sto
 
 void PyStore::remove(std::string_view key, const store::RemoveOptions& options, const Call&) {
   store::check_key(key);
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   raising_ours(
       [&] {
         if (options.if_match.empty()) return store_->attr("remove")(text(key));
@@ -123,14 +123,14 @@ void PyStore::remove(std::string_view key, const store::RemoveOptions& options, 
 }
 
 std::shared_ptr<store::ObjectStore> PyStore::with_bucket(std::string_view bucket) {
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   if (!py::hasattr(*store_, "with_bucket")) return ObjectStore::with_bucket(bucket);
   return std::make_shared<PyStore>(
       raising_ours([&] { return Kept{store_->attr("with_bucket")(text(bucket))}; }, state_), state_);
 }
 
 std::string PyStore::location(std::string_view key) const {
-  py::gil_scoped_acquire gil;
+  GilHeld gil;
   if (py::hasattr(*store_, "location"))
     return py::str(store_->attr("location")(text(key))).cast<std::string>();
   return py::str(py::type::of(*store_).attr("__name__")).cast<std::string>() + ":" + std::string{key};

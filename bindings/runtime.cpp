@@ -8,9 +8,11 @@
 
 #include <pybind11/pybind11.h>
 
+#include "penstock/files/fetch_many.h"
 #include "penstock/http/client.h"
 
 #include "convert.h"
+#include "gil.h"
 
 namespace py = pybind11;
 
@@ -49,8 +51,23 @@ Runtime& Runtime::instance() {
 }
 
 void Runtime::after_fork_in_child() {
+  Gate::after_fork_in_child();
   new (&making) std::mutex;  // the parent's other threads are gone, perhaps while they held it
   current = nullptr;
+}
+
+Runtime::Blocked::Blocked(CallPointer state) : runtime_(instance()), state_(std::move(state)) {
+  std::lock_guard lock{runtime_.mutex_};
+  if (runtime_.closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
+  runtime_.blocked_.insert(state_);
+}
+
+Runtime::Blocked::~Blocked() {
+  if (&runtime_ != current.load()) return;  // a callback forked: this is the child
+  std::unique_lock lock{runtime_.mutex_};
+  const auto ended = runtime_.blocked_.extract(runtime_.blocked_.find(state_));
+  runtime_.changed_.notify_all();
+  lock.unlock();  // dropping the last state may take the GIL
 }
 
 void Runtime::run(const CallPointer& state, std::function<void()> job) {
@@ -69,6 +86,12 @@ void Runtime::run(const CallPointer& state, std::function<void()> job) {
     changed_.notify_all();
     lock.unlock();  // dropping the last state may take the GIL
   });
+}
+
+void Runtime::end_at_exit(std::weak_ptr<files::FetchMany> batch) {
+  std::lock_guard lock{mutex_};
+  std::erase_if(batches_, [](const auto& each) { return each.expired(); });
+  batches_.push_back(std::move(batch));
 }
 
 void Runtime::tell(std::unique_ptr<Notice> notice) {
@@ -104,7 +127,7 @@ void Runtime::notify() {
     auto batch = std::exchange(queue_, {});
     lock.unlock();
     {
-      py::gil_scoped_acquire gil;
+      GilHeld gil;
       for (auto& notice : batch) notice->tell();
       deliver_settled();
       batch.clear();
@@ -128,6 +151,28 @@ void Runtime::stop_jobs() {
     workers.release();  // user code that does not return keeps its thread; joining it would hang the exit
 }
 
+void Runtime::stop_blocked() {
+  std::unique_lock lock{mutex_};
+  auto blocked = blocked_;
+  lock.unlock();
+  for (const CallPointer& state : blocked) state->stop();
+  blocked.clear();
+  lock.lock();
+  changed_.wait_for(lock, kLeave, [this] { return blocked_.empty(); });
+}
+
+void Runtime::end_batches() {
+  std::vector<std::shared_ptr<files::FetchMany>> batches;
+  {
+    std::lock_guard lock{mutex_};
+    for (const auto& each : batches_)
+      if (auto batch = each.lock()) batches.push_back(std::move(batch));
+  }
+  for (const auto& batch : batches) batch->cancel();
+  const auto end = std::chrono::steady_clock::now() + kLeave;
+  for (const auto& batch : batches) batch->ended_within(end - std::chrono::steady_clock::now());
+}
+
 void Runtime::stop_notifier() {
   std::unique_lock lock{mutex_};
   stopping_ = true;
@@ -138,10 +183,15 @@ void Runtime::stop_notifier() {
 }
 
 void Runtime::shutdown() {
-  py::gil_scoped_release release;
-  if (Runtime* made = current.load()) made->stop_jobs();
+  GilReleased release;
+  if (Runtime* made = current.load()) {
+    made->stop_jobs();
+    made->stop_blocked();
+    made->end_batches();
+  }
   http::Client::close_all();  // their pending chores may still log
   if (Runtime* made = current.load()) made->stop_notifier();
+  Gate::close(kLeave);
 }
 
 }  // namespace penstock::python

@@ -2,8 +2,10 @@
 // Python.
 //
 // Life:    made on first use; a forked child starts with a fresh one and leaves the parent's alone.
-//          shutdown() (atexit) stops every running job and waits for them up to kExit, closes every client,
-//          then stops the notifier, before Python finalises.
+//          shutdown() (atexit) stops every running job and waits for them up to kExit, and for the blocking
+//          calls of other threads up to kLeave; closes every client, then stops the notifier, before Python
+//          finalises. A thread that asks for the GIL after that would end the process: Python has it unwind
+//          out of a destructor.
 // Threads: run() and tell() from any thread; what is told runs on the notifier thread with the GIL held.
 // Memory:  one queue entry a completion; log lines beyond kMaxLines waiting are dropped.
 #pragma once
@@ -17,17 +19,24 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "penstock/base/log.h"
 #include "penstock/base/workers.h"
 
 #include "call_state.h"
 
+namespace penstock::files {
+class FetchMany;
+}
+
 namespace penstock::python {
 
 class Runtime {
  public:
   static constexpr std::chrono::seconds kExit{10};
+  static constexpr std::chrono::seconds kLeave{
+      2};  // a stop is heard within 200 ms; user code may never return
   static constexpr std::size_t kMaxLines = 10'000;
 
   // A completion to be delivered, or a line to be logged; settled in batches with the GIL held.
@@ -37,6 +46,20 @@ class Runtime {
     virtual void tell() = 0;  // GIL held; must not throw
   };
 
+  // A blocking call on a thread that is not the main one, for as long as this lives: made before the GIL is
+  // let go of, so that it ends when the thread has it again. Throws std::runtime_error after shutdown.
+  class Blocked {
+   public:
+    explicit Blocked(CallPointer state);
+    ~Blocked();
+    Blocked(const Blocked&) = delete;
+    Blocked& operator=(const Blocked&) = delete;
+
+   private:
+    Runtime& runtime_;
+    CallPointer state_;
+  };
+
   static Runtime& instance();
   static void after_fork_in_child();
   static void shutdown();
@@ -44,6 +67,8 @@ class Runtime {
   // Runs `job` on a worker; `state` is stopped if the process ends first. Throws std::runtime_error after
   // shutdown.
   void run(const CallPointer& state, std::function<void()> job);
+  // Its transfers may call Python, so they end before that does.
+  void end_at_exit(std::weak_ptr<files::FetchMany> batch);
   void tell(std::unique_ptr<Notice> notice);
   void log(LogLevel level, std::string_view room, std::string_view line);
   LogSink log_sink();
@@ -52,6 +77,8 @@ class Runtime {
   void notify();
   void start_notifier();
   void stop_jobs();
+  void stop_blocked();
+  void end_batches();
   void stop_notifier();
 
   std::mutex mutex_;
@@ -59,7 +86,8 @@ class Runtime {
   std::deque<std::unique_ptr<Notice>> queue_;
   std::size_t lines_ = 0;
   bool stopping_ = false, closed_ = false;
-  std::multiset<CallPointer> running_;
+  std::multiset<CallPointer> running_, blocked_;
+  std::vector<std::weak_ptr<files::FetchMany>> batches_;
   std::unique_ptr<Workers> workers_;
   std::thread notifier_;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace penstock {
 namespace {
@@ -51,6 +52,7 @@ struct Budget::Slab {
     SteadyTime since;
   };
 
+  const pid_t process = ::getpid();
   const std::uint64_t limit;
   const std::shared_ptr<Clock> clock;
   const std::size_t page_count;
@@ -111,17 +113,29 @@ void Budget::Slab::release_idle() {
 }
 
 Charge::~Charge() {
-  if (budget_) budget_->give_back(bytes_);
+  if (budget_) budget_->give_back(bytes_, process_);
 }
 
 Page::~Page() {
-  if (data_) budget_->give_back_page(data_);
+  if (data_) budget_->give_back_page(data_, process_);
 }
 
 Budget::Budget(std::uint64_t limit_bytes, std::shared_ptr<Clock> clock)
-    : slab_(std::make_unique<Slab>(limit_bytes, std::move(clock))) {}
+    : slab_(new Slab(limit_bytes, std::move(clock))) {}
 
-Budget::~Budget() = default;
+Budget::~Budget() {
+  Slab* const slab = slab_.load();
+  if (slab->process == ::getpid()) delete slab;
+}
+
+Budget::Slab& Budget::here() const {
+  Slab* found = slab_.load();
+  if (found->process == ::getpid()) return *found;
+  auto fresh = std::make_unique<Slab>(found->limit, found->clock);
+  // The parent's stays allocated: its lock may be held for ever, and inherited pages lie in it.
+  if (!slab_.compare_exchange_strong(found, fresh.get())) return *found;
+  return *fresh.release();
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): ~Budget frees it
 
 std::shared_ptr<Budget> Budget::create(std::uint64_t limit_bytes, std::shared_ptr<Clock> clock) {
   return std::shared_ptr<Budget>{new Budget{limit_bytes, std::move(clock)}};
@@ -156,61 +170,75 @@ void Budget::set_process_default(std::shared_ptr<Budget> budget) {
 }
 
 std::optional<Charge> Budget::try_charge(std::uint64_t bytes) {
-  const std::lock_guard lock{slab_->mutex};
-  if (!slab_->has_room(bytes)) return std::nullopt;
-  slab_->take(bytes);
-  return Charge{shared_from_this(), bytes};
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  if (!slab.has_room(bytes)) return std::nullopt;
+  slab.take(bytes);
+  return Charge{shared_from_this(), bytes, slab.process};
 }
 
 Charge Budget::overdraw(std::uint64_t bytes) {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->take(bytes);
-  return Charge{shared_from_this(), bytes};
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  slab.take(bytes);
+  return Charge{shared_from_this(), bytes, slab.process};
 }
 
 std::optional<Page> Budget::try_page() {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->release_idle();
-  if (!slab_->has_room(kPageBytes)) return std::nullopt;
-  return Page{shared_from_this(), slab_->take_page()};
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  slab.release_idle();
+  if (!slab.has_room(kPageBytes)) return std::nullopt;
+  return Page{shared_from_this(), slab.take_page(), slab.process};
 }
 
 std::optional<Page> Budget::try_spare_page() {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->release_idle();
-  if (!slab_->has_room(slab_->limit / 2 + kPageBytes)) return std::nullopt;
-  return Page{shared_from_this(), slab_->take_page()};
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  slab.release_idle();
+  if (!slab.has_room(slab.limit / 2 + kPageBytes)) return std::nullopt;
+  return Page{shared_from_this(), slab.take_page(), slab.process};
 }
 
 Page Budget::overdraw_page() {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->release_idle();
-  return Page{shared_from_this(), slab_->take_page()};
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  slab.release_idle();
+  return Page{shared_from_this(), slab.take_page(), slab.process};
 }
 
-void Budget::give_back(std::uint64_t bytes) {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->give_back(bytes);
+void Budget::give_back(std::uint64_t bytes, pid_t process) {
+  Slab& slab = here();
+  if (process != slab.process) return;
+  const std::lock_guard lock{slab.mutex};
+  slab.give_back(bytes);
 }
 
-void Budget::give_back_page(std::byte* data) {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->give_back_page(data);
-  slab_->release_idle();
+void Budget::give_back_page(std::byte* data, pid_t process) {
+  Slab& slab = here();
+  if (process != slab.process) {
+    ::munmap(data, kPageBytes);
+    return;
+  }
+  const std::lock_guard lock{slab.mutex};
+  slab.give_back_page(data);
+  slab.release_idle();
 }
 
 void Budget::trim() {
-  const std::lock_guard lock{slab_->mutex};
-  slab_->release_idle();
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  slab.release_idle();
 }
 
 Budget::Statistics Budget::statistics() const {
-  const std::lock_guard lock{slab_->mutex};
-  return {.limit = slab_->limit,
-          .used = slab_->held(),
-          .peak = slab_->peak,
-          .overdraft = slab_->held() > slab_->limit ? slab_->held() - slab_->limit : 0,
-          .retained = slab_->retained()};
+  Slab& slab = here();
+  const std::lock_guard lock{slab.mutex};
+  return {.limit = slab.limit,
+          .used = slab.held(),
+          .peak = slab.peak,
+          .overdraft = slab.held() > slab.limit ? slab.held() - slab.limit : 0,
+          .retained = slab.retained()};
 }
 
 }  // namespace penstock

@@ -4,16 +4,20 @@
 // Memory:  pages of 256 KiB from one mmap'd slab as large as the limit (reserved, not resident, until used).
 //          Free pages go back to the system after kIdle; until then they count as used unless a page is asked
 //          for.
+// Fork:    a child begins with nothing taken. What it inherited counts nowhere: whoever held it is not there.
 // Failure: nothing here waits. "No room now" is an answer (nullopt); who must have one page may overdraw,
 //          which statistics() counts.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include <sys/types.h>
 
 #include "penstock/base/bytes.h"
 #include "penstock/base/clock.h"
@@ -31,10 +35,11 @@ class Charge {
  public:
   Charge() = default;
   Charge(Charge&& other) noexcept
-      : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)), process_(other.process_) {}
   Charge& operator=(Charge&& other) noexcept {
     std::swap(budget_, other.budget_);
     std::swap(bytes_, other.bytes_);
+    std::swap(process_, other.process_);
     return *this;
   }
   ~Charge();
@@ -42,9 +47,11 @@ class Charge {
 
  private:
   friend class Budget;
-  Charge(std::shared_ptr<Budget> budget, std::uint64_t bytes) : budget_(std::move(budget)), bytes_(bytes) {}
+  Charge(std::shared_ptr<Budget> budget, std::uint64_t bytes, pid_t process)
+      : budget_(std::move(budget)), bytes_(bytes), process_(process) {}
   std::shared_ptr<Budget> budget_;
   std::uint64_t bytes_ = 0;
+  pid_t process_ = 0;
 };
 
 // kPageBytes of memory out of a Budget's slab, given back when it dies.
@@ -52,10 +59,13 @@ class Page {
  public:
   Page() = default;
   Page(Page&& other) noexcept
-      : budget_(std::move(other.budget_)), data_(std::exchange(other.data_, nullptr)) {}
+      : budget_(std::move(other.budget_)),
+        data_(std::exchange(other.data_, nullptr)),
+        process_(other.process_) {}
   Page& operator=(Page&& other) noexcept {
     std::swap(budget_, other.budget_);
     std::swap(data_, other.data_);
+    std::swap(process_, other.process_);
     return *this;
   }
   ~Page();
@@ -65,9 +75,11 @@ class Page {
 
  private:
   friend class Budget;
-  Page(std::shared_ptr<Budget> budget, std::byte* data) : budget_(std::move(budget)), data_(data) {}
+  Page(std::shared_ptr<Budget> budget, std::byte* data, pid_t process)
+      : budget_(std::move(budget)), data_(data), process_(process) {}
   std::shared_ptr<Budget> budget_;
   std::byte* data_ = nullptr;
+  pid_t process_ = 0;
 };
 
 class Budget : public std::enable_shared_from_this<Budget> {
@@ -103,9 +115,11 @@ class Budget : public std::enable_shared_from_this<Budget> {
   explicit Budget(std::uint64_t limit_bytes, std::shared_ptr<Clock> clock);
   friend class Charge;
   friend class Page;
-  void give_back(std::uint64_t bytes);
-  void give_back_page(std::byte* data);
-  std::unique_ptr<Slab> slab_;
+  Slab& here() const;
+  void give_back(std::uint64_t bytes, pid_t process);
+  void give_back_page(std::byte* data, pid_t process);
+  // Atomic: a lock here might have been held by another thread at a fork.
+  mutable std::atomic<Slab*> slab_;
 };
 
 }  // namespace penstock

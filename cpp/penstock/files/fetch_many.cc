@@ -180,10 +180,7 @@ FetchMany::FetchMany(std::shared_ptr<http::Client> web, TaskSource tasks,
 
 FetchMany::~FetchMany() {
   cancel();
-  std::unique_lock lock{state_->mutex};
-  // Not base::wait: a destructor may not throw, and cancelled transfers end within 200 ms.
-  while (!base::wait_for(state_->changed, lock, std::chrono::seconds{1},
-                         [this] { return state_->threads == 0; })) {
+  while (!ended_within(std::chrono::seconds{1})) {
   }
 }
 
@@ -199,6 +196,12 @@ std::optional<FileResult> FetchMany::next(const Call& call) {
 
 void FetchMany::cancel() noexcept {
   state_->stop.request_stop();
+}
+
+bool FetchMany::ended_within(std::chrono::nanoseconds span) noexcept {
+  std::unique_lock lock{state_->mutex};
+  // Not base::wait: a destructor may not throw, and cancelled transfers end within 200 ms.
+  return base::wait_for(state_->changed, lock, span, [this] { return state_->threads == 0; });
 }
 
 void fetch_many(std::shared_ptr<http::Client> web, TaskSource tasks, std::shared_ptr<store::ObjectStore> to,

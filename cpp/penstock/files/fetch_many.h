@@ -10,6 +10,7 @@
 //           throws, after the results of the tasks before it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -47,6 +48,8 @@ class FetchMany {
 
   // Cancels what runs and takes no more tasks; what is there already can still be read.
   void cancel() noexcept;
+  // From any thread, after cancel(): whether nothing runs any more, for which it waits so long.
+  bool ended_within(std::chrono::nanoseconds span) noexcept;
 
  private:
   struct State;

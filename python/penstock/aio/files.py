@@ -7,10 +7,12 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
+from penstock.aio._executors import ExecutorBatch
 from penstock.aio._jobs import done, loop, raising_of, told_call
+from penstock.aio.storage_port import StoragePort
 from penstock.client import native_client
 from penstock.files import MAX_BYTES, FileResult, FileTask
-from penstock.files.many import native_batch
+from penstock.files.many import native_batch, refuse_unused, runner_of, teller_of
 from penstock.files.single import fetch_task
 from penstock.files.task import to_core
 from penstock.progress import reporter
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from penstock.client import ClientLike
+    from penstock.files.executors import ExecutorLike
     from penstock.objects import Receipt
     from penstock.progress import ProgressLike
     from penstock.units import Size, Span
 
-__all__ = ["FileResult", "FileTask", "fetch", "fetch_many", "process"]
+__all__ = ["FileResult", "FileTask", "StoragePort", "fetch", "fetch_many", "process"]
 
 
 async def fetch(
@@ -84,22 +87,34 @@ async def process(
 
 
 class fetch_many(AsyncIterator[FileResult]):
-    """As penstock.files.fetch_many; ``tasks`` may also be an async iterable."""
+    """As penstock.files.fetch_many; ``tasks`` may also be an async iterable.
+
+    With an executor tasks are taken and submitted on the loop: what has to wait for its tasks is an async iterable.
+    """
 
     def __init__(
         self,
         tasks: Iterable[FileTask] | AsyncIterable[FileTask],
         to: Any,
         *,
-        jobs: int = 16,
+        jobs: int | None = None,
         ordered: bool = False,
         budget: Size | None = None,
         progress: ProgressLike = None,
         guard: str | None = None,
         client: ClientLike | None = None,
+        executor: ExecutorLike | None = None,
+        budget_per_worker: Size | None = None,
     ) -> None:
-        taken = _from_loop(tasks, loop()) if isinstance(tasks, AsyncIterable) else tasks
-        self._batch = native_batch(taken, to, jobs, ordered, budget, progress, guard, client)
+        self._batch: _core.Batch | ExecutorBatch
+        if executor is None:
+            refuse_unused(budget_per_worker=budget_per_worker)
+            taken = _from_loop(tasks, loop()) if isinstance(tasks, AsyncIterable) else tasks
+            self._batch = native_batch(taken, to, jobs, ordered, budget, progress, guard, client)
+        else:
+            refuse_unused(budget=budget)
+            runner = runner_of(to, guard, client, budget_per_worker)
+            self._batch = ExecutorBatch(tasks, executor, runner, jobs, ordered, teller_of(progress))
         self._over = False
 
     async def __anext__(self) -> FileResult:

@@ -13,17 +13,24 @@ from penstock.files.counters import BUCKETS, metrics
 from penstock.files.many import fetch_many
 from penstock.files.result import FileResult, Results, results_html
 from penstock.files.single import fetch, process
+from penstock.files.splitting import split
+from penstock.files.storage_port import Download, FileMetadata, StoragePort, Uploaded
 from penstock.files.task import MAX_BYTES, FileTask
 
 __all__ = [
     "BUCKETS",
     "MAX_BYTES",
+    "Download",
+    "FileMetadata",
     "FileResult",
     "FileTask",
     "Results",
+    "StoragePort",
+    "Uploaded",
     "fetch",
     "fetch_many",
     "metrics",
     "process",
     "results_html",
+    "split",
 ]

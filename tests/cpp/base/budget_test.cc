@@ -2,12 +2,15 @@
 
 #include <cstring>
 #include <random>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "support/child.h"
 
 namespace penstock {
 namespace {
@@ -237,6 +240,39 @@ TEST(Budget, holds_its_limit_and_its_account_under_many_threads) {
   EXPECT_LE(statistics.peak, statistics.limit);
   EXPECT_EQ(statistics.used, statistics.retained);
   EXPECT_TRUE(budget->try_charge(statistics.limit));
+}
+
+TEST(Budget, a_forked_child_has_all_of_its_limit_and_what_it_inherited_counts_nowhere) {
+  const auto budget = Budget::create(3 * kPageBytes);
+  std::optional<Page> page = touched(*budget->try_page());
+  Page beyond = budget->overdraw_page();
+  std::optional<Charge> charge = budget->try_charge(kPageBytes);
+  const test::ChildEnd child = test::in_child([&] {
+    if (budget->statistics().used != 0) return 1;
+    const auto own = budget->try_charge(2 * kPageBytes);
+    if (!own || !budget->try_page()) return 2;
+    if (page->bytes()[0] != std::byte{1}) return 3;  // still there to be read
+    page.reset();
+    charge.reset();
+    beyond = Page{};
+    return budget->statistics().used == 3 * kPageBytes ? 0 : 4;  // a page of its own is kept for the next
+  });
+  EXPECT_EQ(child.code, 0);
+  EXPECT_EQ(budget->statistics().used, 3 * kPageBytes);
+}
+
+TEST(Budget, a_fork_while_other_threads_take_pages_hangs_no_child) {
+  const auto budget = Budget::create(8 * kPageBytes);
+  std::vector<std::jthread> threads;
+  for (int n = 0; n < 2; ++n)
+    threads.emplace_back([&budget](const std::stop_token& stop) {
+      while (!stop.stop_requested()) static_cast<void>(budget->try_page());
+    });
+  for (int n = 0; n < 200; ++n) {
+    const test::ChildEnd child = test::in_child([&] { return budget->try_page() ? 0 : 1; }, 30);
+    ASSERT_TRUE(child.in_time) << "fork " << n;
+    ASSERT_EQ(child.code, 0) << "fork " << n;
+  }
 }
 
 }  // namespace

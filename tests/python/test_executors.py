@@ -1,0 +1,321 @@
+"""fetch_many() by an executor: the same results from threads, from processes and from Dask, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import pickle
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import penstock
+import pytest
+from conftest import Bucket
+from distributed import Client as DaskClient
+from distributed import LocalCluster
+from executed import BudgetTeller, pool, tasks_of
+from local_origin import Origin, wait_until
+from penstock import aio, files
+from penstock.files.runner import Runner
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+KINDS = ["thread", "fork", "spawn", "forkserver", "dask"]
+PROCESSES = ["fork", "spawn", "forkserver"]
+TOLD = (
+    "task_id",
+    "success",
+    "key",
+    "bytes",
+    "digests",
+    "error_message",
+    "error_code",
+    "retryable",
+    "skipped",
+)
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[DaskClient]:
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    with LocalCluster(**options) as cluster, DaskClient(cluster) as client:
+        yield client
+
+
+@pytest.fixture
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    if request.param == "dask":
+        yield request.getfixturevalue("dask").get_executor()
+        return
+    with pool(request.param, 2) as made:
+        yield made
+
+
+def told(result: files.FileResult) -> dict[str, Any]:
+    return {name: getattr(result, name) for name in TOLD}
+
+
+@pytest.mark.parametrize("executor", KINDS, indirect=True)
+def test_every_executor_has_the_results_of_none(executor: Executor, origin: Origin, tmp_path: Path) -> None:
+    tasks = tasks_of(origin.url("/a.csv"), origin.url("/none"), 12)
+    alone = files.fetch_many(tasks, penstock.FolderStore(tmp_path / "alone"), ordered=True)
+    store = penstock.FolderStore(tmp_path / "there")
+    with files.fetch_many(tasks, store, ordered=True, executor=executor) as results:
+        assert [told(result) for result in results] == [told(result) for result in alone]
+    assert [meta.key for meta in store.list()] == sorted(task.key for task in tasks[::3])
+
+
+@pytest.mark.parametrize("executor", KINDS, indirect=True)
+def test_every_executor_has_the_results_of_none_on_a_loop(
+    executor: Executor, origin: Origin, tmp_path: Path
+) -> None:
+    tasks = tasks_of(origin.url("/a.csv"), origin.url("/none"), 12)
+    alone = files.fetch_many(tasks, penstock.FolderStore(tmp_path / "alone"), ordered=True)
+
+    async def one_by_one() -> Any:
+        for task in tasks:
+            yield task
+
+    async def main() -> list[dict[str, Any]]:
+        store = aio.FolderStore(tmp_path / "there")
+        many = aio.files.fetch_many(one_by_one(), store, ordered=True, executor=executor)
+        return [told(result) async for result in many]
+
+    assert asyncio.run(main()) == [told(result) for result in alone]
+
+
+@pytest.mark.parametrize("executor", ["spawn", "dask"], indirect=True)
+def test_a_worker_makes_the_store_from_its_arguments(
+    executor: Executor, origin: Origin, bucket: Bucket
+) -> None:
+    store = penstock.S3Store(prefix="in/", client=penstock.Client(first_byte="20s"), **bucket.options)
+    tasks = tasks_of(origin.url("/a.csv"), origin.url("/a.csv"), 9)[::3]
+    results = list(files.fetch_many(tasks, store, executor=executor))
+    assert [result.error_message for result in results] == [None] * 3
+    assert {result.key for result in results} == {f"in/{task.key}" for task in tasks}
+    assert {bucket.body(f"in/{task.key}") for task in tasks} == {origin.bodies["/a.csv"]}
+
+
+def test_keys_that_were_found_do_not_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDCANARY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    runner = Runner(penstock.S3Store("bucket"))
+    data = pickle.dumps(runner)
+    runner.cancel()
+    runner.forget()
+    assert b"canary" not in data.lower()
+
+
+@pytest.mark.parametrize("executor", PROCESSES, indirect=True)
+def test_a_store_that_cannot_travel_is_a_type_error(executor: Executor, origin: Origin) -> None:
+    with pytest.raises(TypeError, match="MemoryStore lives in this process only"):
+        list(
+            files.fetch_many(tasks_of(origin.url("/a.csv"), "", 3), penstock.MemoryStore(), executor=executor)
+        )
+    assert origin.seen == []
+
+
+def test_threads_share_a_store_in_memory(origin: Origin) -> None:
+    store = penstock.MemoryStore()
+    with ThreadPoolExecutor(2) as executor:
+        results = files.fetch_many(
+            tasks_of(origin.url("/a.csv"), origin.url("/a.csv"), 3), store, executor=executor
+        )
+        assert sum(result.success for result in results) == 2
+    assert sum(1 for _ in store.list()) == 2
+
+
+@pytest.mark.parametrize("executor", PROCESSES, indirect=True)
+def test_each_worker_process_has_the_budget_it_was_given(executor: Executor, origin: Origin) -> None:
+    tasks = tasks_of(origin.url("/a.csv"), "", 1)
+    for budget in ("24 MiB", "12 MiB"):
+        (result,) = files.fetch_many(tasks, BudgetTeller(), executor=executor, budget_per_worker=budget)
+        assert f"budget {budget}" in (result.error_message or "")
+
+
+def test_a_budget_that_would_have_no_effect_is_refused() -> None:
+    with ThreadPoolExecutor(1) as executor, pytest.raises(penstock.Refused, match="budget_per_worker="):
+        files.fetch_many([], penstock.MemoryStore(), executor=executor, budget="1MiB")
+    with pytest.raises(penstock.Refused, match="without an executor"):
+        files.fetch_many([], penstock.MemoryStore(), budget_per_worker="1MiB")
+
+
+def test_tasks_are_taken_at_most_twice_the_workers_ahead(origin: Origin) -> None:
+    taken = itertools.count()
+
+    def endless() -> Iterator[files.FileTask]:
+        for number in taken:
+            yield tasks_of(origin.url("/a.csv"), "", 1, first=3 * number)[0]
+
+    with (
+        ThreadPoolExecutor(3) as executor,
+        files.fetch_many(endless(), penstock.MemoryStore(), executor=executor) as results,
+    ):
+        assert all(next(results).success for _ in range(10))
+        assert next(taken) <= 10 + 2 * 3
+
+
+@pytest.mark.parametrize("executor", ["thread", *PROCESSES], indirect=True)
+def test_closing_ends_what_workers_run_and_leaves_nothing(
+    executor: Executor, origin: Origin, tmp_path: Path
+) -> None:
+    store = penstock.FolderStore(tmp_path)
+    results = files.fetch_many(tasks_of(origin.url("/stall"), "", 6), store, executor=executor)
+    waiting = threading.Thread(target=lambda: list(results))
+    waiting.start()
+    assert origin.stalled.wait(60)
+    results.close()
+    waiting.join(60)
+    executor.shutdown()  # returns once its workers have: the origin would have them wait for 60 s
+    assert not origin.let_go.is_set()
+    assert list(results) == []
+    assert list(store.list()) == []
+    assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("executor", ["thread", "spawn"], indirect=True)
+def test_cancelling_the_task_that_reads_ends_what_workers_run(
+    executor: Executor, origin: Origin, tmp_path: Path
+) -> None:
+    store = aio.FolderStore(tmp_path)
+
+    async def main() -> None:
+        many = aio.files.fetch_many(tasks_of(origin.url("/stall"), "", 6), store, executor=executor)
+        reading = asyncio.ensure_future(anext(many))
+        await asyncio.to_thread(origin.stalled.wait, 60)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await asyncio.to_thread(executor.shutdown)
+
+    asyncio.run(main())
+    assert not origin.let_go.is_set()
+
+
+def test_a_batch_that_nobody_reads_any_more_is_cancelled(origin: Origin) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        results = files.fetch_many(
+            tasks_of(origin.url("/stall"), "", 3), penstock.MemoryStore(), executor=executor
+        )
+        threading.Thread(target=lambda many: many._batch._submit_ahead(), args=(results,)).start()
+        assert origin.stalled.wait(60)
+        del results
+    assert not origin.let_go.is_set()
+
+
+class Failing(Executor):
+    """Its futures fail; after the second task it is broken."""
+
+    def __init__(self, error: BaseException, broken_after: int = 100) -> None:
+        self.error, self.left = error, broken_after
+
+    def submit(self, *_: Any, **__: Any) -> Any:
+        if self.left == 0:
+            raise self.error
+        self.left -= 1
+        future: Future[Any] = Future()
+        future.set_exception(self.error)
+        return future
+
+
+def test_a_future_that_fails_is_a_result_worth_another_try() -> None:
+    for error, message in ((RuntimeError("worker gone"), "worker gone"), (KeyError(), "Unknown error")):
+        tasks = tasks_of("http://127.0.0.1:9/", "", 3)
+        results = list(files.fetch_many(tasks, penstock.MemoryStore(), executor=Failing(error)))
+        assert [result.task_id for result in results] == [task.task_id for task in tasks]
+        assert {(r.success, r.error_code, r.retryable, r.error_message) for r in results} == {
+            (False, "UNKNOWN", True, message)
+        }
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_broken_executor_gives_every_task_a_result(ordered: bool) -> None:
+    from concurrent.futures import BrokenExecutor
+
+    tasks = tasks_of("http://127.0.0.1:9/", "", 50)
+    executor = Failing(BrokenExecutor("broken"), broken_after=2)
+    results = list(files.fetch_many(tasks, penstock.MemoryStore(), executor=executor, ordered=ordered))
+    assert sorted(result.task_id for result in results) == sorted(task.task_id for task in tasks)
+
+
+def test_an_executor_that_is_shut_down_is_an_error_after_the_results_before_it(origin: Origin) -> None:
+    executor = ThreadPoolExecutor(1)
+
+    def tasks() -> Iterator[files.FileTask]:
+        yield from tasks_of(origin.url("/a.csv"), "", 1)
+        executor.shutdown()
+        yield from tasks_of(origin.url("/a.csv"), "", 1)
+
+    results = files.fetch_many(tasks(), penstock.MemoryStore(), executor=executor)
+    assert next(results).success
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        next(results)
+
+
+def test_progress_is_told_once_a_file(origin: Origin) -> None:
+    seen: list[penstock.Progress] = []
+    with ThreadPoolExecutor(2) as executor:
+        tasks = tasks_of(origin.url("/a.csv"), origin.url("/none"), 3)
+        list(files.fetch_many(tasks, penstock.MemoryStore(), executor=executor, progress=seen.append))
+    assert sorted((p.task_id, p.state, p.bytes_done) for p in seen) == [
+        ("0", "completed", 11),
+        ("1", "failed", 0),
+        ("2", "failed", 0),
+    ]
+
+
+@pytest.mark.parametrize("method", PROCESSES)
+def test_process_and_tasks_pickle(method: str, origin: Origin, tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as executor:
+        (task,) = tasks_of(origin.url("/a.csv"), "", 1)
+        result = executor.submit(files.process, task, penstock.FolderStore(tmp_path)).result(60)
+    assert (result.success, result.bytes) == (True, 11)
+
+
+def test_nothing_of_a_batch_stays_behind(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    with pool("spawn", 1) as executor:
+        list(
+            files.fetch_many(
+                tasks_of(origin.url("/a.csv"), "", 3), penstock.FolderStore(tmp_path), executor=executor
+            )
+        )
+    assert wait_until(lambda: not list((tmp_path / "tmp").iterdir()))
+
+
+def expecting(*sizes: int | None) -> list[files.FileTask]:
+    tasks = tasks_of("http://h/a", "http://h/a", len(sizes))
+    given = zip(tasks, sizes, strict=True)
+    return [files.FileTask.from_dict({**t.to_dict(), "expected_bytes": size}) for t, size in given]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 200])
+def test_a_split_is_near_equal_and_has_every_task_once(n: int) -> None:
+    tasks = expecting(*(k * k % 1009 for k in range(100)), *[None] * 10)
+    lists = files.split(tasks, n)
+    assert len(lists) == n
+    assert sorted(int(t.task_id) for part in lists for t in part) == list(range(110))
+    assert all([int(t.task_id) for t in part] == sorted(int(t.task_id) for t in part) for part in lists)
+    known = [t.expected_bytes for t in tasks if t.expected_bytes is not None]
+    mean = sum(known) / len(known)
+    loads = [sum(mean if t.expected_bytes is None else t.expected_bytes for t in part) for part in lists]
+    assert max(loads) - min(loads) <= max(known)
+
+
+def test_tasks_of_unknown_size_are_shared_out_evenly() -> None:
+    assert [len(part) for part in files.split(expecting(*[None] * 7), 3)] == [3, 2, 2]
+    assert [len(part) for part in files.split(expecting(0, 0, 0, 0), 2)] == [2, 2]
+    with pytest.raises(penstock.Refused, match="n must be"):
+        files.split([], 0)
