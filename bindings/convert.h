@@ -75,7 +75,7 @@ py::object to_python(const std::shared_ptr<Bound>& bound) {
 store::ObjectMeta meta_from(py::handle meta);
 store::WriteOptions write_options(const py::dict& options);
 py::dict from_write_options(const store::WriteOptions& options);
-codecs::Limits limits_from(const py::dict& limits);               // by the names of its fields
+codecs::Limits limits_from(const py::dict& given);                // by the names of its fields
 std::optional<store::Range> range_from(const py::object& range);  // None or (first, last, suffix)
 
 }  // namespace penstock::python

@@ -123,15 +123,16 @@ std::string timestamp(WallTime at) {
 }
 
 std::optional<WallTime> parse_timestamp(std::string_view text) {
-  using namespace std::chrono;
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text.back() != 'Z')
     return std::nullopt;
   const auto y = number(text, 0, 4), m = number(text, 5, 2), d = number(text, 8, 2);
   const auto h = number(text, 11, 2), min = number(text, 14, 2), s = number(text, 17, 2);
   if (!y || !m || !d || !h || !min || !s) return std::nullopt;
-  const year_month_day date{year{*y}, month(static_cast<unsigned>(*m)), day(static_cast<unsigned>(*d))};
+  const std::chrono::year_month_day date{std::chrono::year{*y}, std::chrono::month(static_cast<unsigned>(*m)),
+                                         std::chrono::day(static_cast<unsigned>(*d))};
   if (!date.ok() || *h > 23 || *min > 59 || *s > 60) return std::nullopt;
-  return wall_time(sys_days{date}.time_since_epoch() + hours{*h} + minutes{*min} + seconds{*s});
+  return wall_time(std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{*h} +
+                   std::chrono::minutes{*min} + std::chrono::seconds{*s});
 }
 
 Json bundle_meta(const Sealed& sealed) {

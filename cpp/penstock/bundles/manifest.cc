@@ -224,7 +224,7 @@ std::optional<std::string> last_failed(const Manifest& manifest) {
   std::optional<std::string> last;
   if (manifest.totals().failed == 0) return last;
   for (ManifestLines lines{manifest.spool()}; auto line = lines.next();)
-    if (Json::parse(*line).contains("failed")) last = std::move(line);
+    if (Json::parse(*line).contains("failed")) last = *line;
   return last;
 }
 

@@ -87,8 +87,9 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
     const bool by_token = !identity_.token.empty();
     const bool condition_failed = error.facts().status == 412 && (trace_->lost > 0 || by_token);
     if (condition_failed || (is_lost_answer(error) && trace_->lost > 0)) return settle(std::move(error));
-    if (is_digest_mismatch(error)) return finish(corrupt(error));
-    finish(std::move(error));
+    if (!is_digest_mismatch(error)) return finish(std::move(error));
+    // A try before this one may have arrived as it was sent.
+    trace_->lost > 0 ? settle(corrupt(error)) : finish(corrupt(error));
   }
 
   void on_response(const http::Response& response) {

@@ -86,8 +86,8 @@ std::unique_ptr<Sink> S3Store::open_writer(std::string_view key, const store::Wr
   return std::make_unique<ObjectWriter>(state_->client, s3.full_key(key), options, s3.with_deadline(call));
 }
 
-Receipt S3Store::put(std::string_view key, Source& source, const store::WriteOptions& options,
-                     const Call& call) {
+Receipt S3Store::upload(std::string_view key, Source& source, const store::WriteOptions& options,
+                        const Call& call, ToldTransfer& told) {
   // Relayed, the source's one mark is the part's.
   Client& s3 = *state_->client;
   const bool relayed =
@@ -95,12 +95,12 @@ Receipt S3Store::put(std::string_view key, Source& source, const store::WriteOpt
   const bool repeatable = source.rewindable() && !relayed;
   if (repeatable) source.mark();
   try {
-    return ObjectStore::put(key, source, options, call);
+    return ObjectStore::upload(key, source, options, call, told);
   } catch (const Error& error) {
     if (!repeatable || !was_a_draw(error)) throw;
   }
   source.rewind();
-  return ObjectStore::put(key, source, options, call);
+  return ObjectStore::upload(key, source, options, call, told);
 }
 
 Receipt S3Store::put(std::string_view key, Bytes bytes, const store::WriteOptions& options,

@@ -29,8 +29,7 @@ class S3Store : public store::ObjectStore {
                                            const Call& call = {}) override;
   std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
                                     const Call& call = {}) override;
-  Receipt put(std::string_view key, Source& source, const store::WriteOptions& options = {},
-              const Call& call = {}) override;
+  using ObjectStore::put;
   // Sends slices of `bytes`, borrowed until return; nothing is copied.
   Receipt put(std::string_view key, Bytes bytes, const store::WriteOptions& options = {},
               const Call& call = {}) override;
@@ -83,6 +82,9 @@ class S3Store : public store::ObjectStore {
   // Above 8 MiB by options.lanes ranges at once, each resumed alone.
   Receipt download(std::string_view key, const std::string& path, const store::FileOptions& options,
                    const Call& call, ToldTransfer& told) override;
+  // Plays a draw between two conditional writers again, if the source can be read again.
+  Receipt upload(std::string_view key, Source& source, const store::WriteOptions& options, const Call& call,
+                 ToldTransfer& told) override;
 
  private:
   struct State;

@@ -125,7 +125,7 @@ class Creation : public std::enable_shared_from_this<Creation> {
   Creation(std::shared_ptr<Client> client, std::string key)
       : client_(std::move(client)), key_(std::move(key)) {}
 
-  // The upload's id. Waits under `call`; the request goes on without it, as a chore.
+  // The upload's id; `how` has a trace. Waits under `call`; the request goes on without it, as a chore.
   std::string id(http::Request request, Sending how, const Call& call) {
     base::check(call, "create upload");
     how.chore = true;
@@ -140,7 +140,12 @@ class Creation : public std::enable_shared_from_this<Creation> {
       throw;
     }
     if (Error* error = std::get_if<Error>(&*outcome_)) throw std::move(*error);
-    return parse_upload_id(std::get<http::Response>(*outcome_).body);
+    try {
+      return parse_upload_id(std::get<http::Response>(*outcome_).body);
+    } catch (const Error&) {
+      ++how.trace->lost;  // it was begun, and nobody can say its id
+      throw;
+    }
   }
 
  private:

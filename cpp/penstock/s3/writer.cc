@@ -79,7 +79,7 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
   hash_by(checksum_);
 }
 
-ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, const UploadState& state, Resumed resumed,
+ObjectWriter::ObjectWriter(const std::shared_ptr<Client>& client, const UploadState& state, Resumed resumed,
                            const store::WriteOptions& options, const Call& call)
     : ObjectWriter(client, state.key, resumed_options(*client, state, resumed, options), call) {
   refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");

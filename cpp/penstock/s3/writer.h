@@ -23,7 +23,7 @@ class ObjectWriter final : public Sink, public Resumable {
   ObjectWriter(std::shared_ptr<Client> client, std::string full_key, store::WriteOptions options, Call call);
   // Goes on with an upload: all of its bytes are written again, what is there of them is not sent. If this
   // fails the upload stays open.
-  ObjectWriter(std::shared_ptr<Client> client, const UploadState& state, Resumed resumed,
+  ObjectWriter(const std::shared_ptr<Client>& client, const UploadState& state, Resumed resumed,
                const store::WriteOptions& options, const Call& call);
   ~ObjectWriter() override;
 

@@ -109,15 +109,18 @@ Receipt ObjectStore::download(std::string_view key, const std::string& path, con
 Receipt ObjectStore::put(std::string_view key, Source& source, const WriteOptions& options,
                          const Call& call) {
   ToldTransfer told{call.progress, source.remaining()};
-  return told.run([&] {
-    Meter metered{source, told.for_call()};
-    auto writer = open_writer(key, options, call);
-    writer->write_from(metered);
-    told.enter(TransferState::publishing);
-    Receipt receipt = writer->finish();
-    if (options.relay && receipt.mode_reason.empty()) receipt.mode_reason = kNothingToRelay;
-    return receipt;
-  });
+  return told.run([&] { return upload(key, source, options, call, told); });
+}
+
+Receipt ObjectStore::upload(std::string_view key, Source& source, const WriteOptions& options,
+                            const Call& call, ToldTransfer& told) {
+  Meter metered{source, told.for_call()};
+  auto writer = open_writer(key, options, call);
+  writer->write_from(metered);
+  told.enter(TransferState::publishing);
+  Receipt receipt = writer->finish();
+  if (options.relay && receipt.mode_reason.empty()) receipt.mode_reason = kNothingToRelay;
+  return receipt;
 }
 
 Receipt ObjectStore::put(std::string_view key, Bytes bytes, const WriteOptions& options, const Call& call) {

@@ -109,6 +109,9 @@ class ObjectStore {
   // get_file() but for telling how it ends; by default by one get(). Tells `told`, not call.progress.
   virtual Receipt download(std::string_view key, const std::string& path, const FileOptions& options,
                            const Call& call, ToldTransfer& told);
+  // put() of a source, likewise; by default by one open_writer().
+  virtual Receipt upload(std::string_view key, Source& source, const WriteOptions& options, const Call& call,
+                         ToldTransfer& told);
 };
 
 // By head(), or where that cannot say which object is meant or may not see it, by opening it: of a version,

@@ -252,6 +252,23 @@ TEST_F(WriterTest, ReapAbortsTheOrphanOfACreateThatAUsedConnectionLost) {
   EXPECT_TRUE(bucket.uploads().empty());
 }
 
+TEST_F(WriterTest, ReapAbortsTheOrphanOfACreateWhoseAnswerNobodyCanRead) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "CreateMultipartUpload") return std::nullopt;
+    return Reply{.status = 200, .body = "<InitiateMultipartUploadResult><UploadI"};
+  };
+  Config config = bucket.config(http);
+  const std::string content = random_bytes(6_MiB);
+  const auto put = [&] { S3Store{config}.put("k", as_bytes(content)); };
+  EXPECT_EQ(error_of(put).kind(), Kind::corrupt);
+  EXPECT_EQ(http->statistics().uploads_orphaned, 1u);
+  EXPECT_EQ(bucket.uploads().size(), 1u);
+  config.reap = true;
+  EXPECT_EQ(error_of(put).kind(), Kind::corrupt);
+  drain();
+  EXPECT_EQ(bucket.uploads().size(), 1u);  // of the first, which began before
+}
+
 TEST_F(WriterTest, WhatWasExpectedIsComparedBeforeAnythingIsVisible) {
   const std::string content = random_bytes(6_MiB);
   const Digest wrong = Digest::parse(Algorithm::sha256, std::string(64, '0'));
@@ -324,6 +341,16 @@ TEST_F(WriterTest, ALostPutIsSettledByTheToken) {
   EXPECT_EQ(receipt.etag, bucket.objects().at("k").etag);
 }
 
+TEST_F(WriterTest, ABodyThatArrivedWrongAfterALostPutIsSettledByTheToken) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb != "PutObject") return std::nullopt;
+    if (asked.nth == 1) return Reply{.reset = true};
+    return Reply{400, {}, error_xml("BadDigest")};
+  };
+  const Receipt receipt = store().put("k", as_bytes("x"));
+  EXPECT_EQ(receipt.etag, bucket.objects().at("k").etag);
+}
+
 TEST_F(WriterTest, A412AfterALostCreateIsSettledByTheToken) {
   bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
     if (asked.verb != "PutObject" || asked.nth > 1) return std::nullopt;
@@ -341,7 +368,13 @@ TEST_F(WriterTest, AFailingEndpointIsLostAndNotInDoubtWhereNothingIsThere) {
 
 TEST_F(WriterTest, ADrawBetweenTwoConditionalWritersIsPlayedAgain) {
   instead_of("PutObject", {409, {}, error_xml("ConditionalRequestConflict")});
-  EXPECT_EQ(store().put("k", as_bytes("x"), {.mode = store::Mode::create()}).bytes, 1u);
+  struct Told : Progress {
+    void report(const ProgressReport& report) override { states.push_back(report.state); }
+    std::vector<TransferState> states;
+  } told;
+  EXPECT_EQ(store().put("k", as_bytes("x"), {.mode = store::Mode::create()}, {.progress = &told}).bytes, 1u);
+  EXPECT_EQ(told.states.back(), TransferState::completed);
+  EXPECT_EQ(std::ranges::count(told.states, TransferState::failed), 0);
 }
 
 TEST_F(WriterTest, AStopWhileAPartHangsIsCancelledAndAborts) {
