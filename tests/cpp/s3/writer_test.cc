@@ -378,8 +378,8 @@ TEST_F(WriterTest, ADrawBetweenTwoConditionalWritersIsPlayedAgain) {
 }
 
 TEST_F(WriterTest, AStopWhileAPartHangsIsCancelledAndAborts) {
-  std::stop_source stop;
-  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+  std::stop_source stop;  // parts on their way may still arrive when this test is over
+  bucket.instead = [stop](const Asked& asked) -> std::optional<Reply> {
     if (asked.verb == "UploadPart") stop.request_stop();
     return std::nullopt;
   };
@@ -391,7 +391,7 @@ TEST_F(WriterTest, AStopWhileAPartHangsIsCancelledAndAborts) {
 
 TEST_F(WriterTest, AStopAfterCompleteWasSentIsInDoubtAndSettlingGoesOn) {
   std::stop_source stop;
-  bucket.instead = [&](const Asked& asked) -> std::optional<Reply> {
+  bucket.instead = [stop](const Asked& asked) -> std::optional<Reply> {
     if (asked.verb != "CompleteMultipartUpload" || asked.nth > 1) return std::nullopt;
     stop.request_stop();
     return Reply{.reset = true};
