@@ -35,6 +35,7 @@ void Gate::close(std::chrono::milliseconds patience) {
 
 void Gate::after_fork_in_child() {
   waiting = 0;  // they were threads of the parent
+  closed = false;
 }
 
 void remember_main_thread() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
@@ -36,3 +37,9 @@ class BudgetTeller(DictStore):
 
     def open_writer(self, key: str, **_: Any) -> DictWriter:
         raise penstock.Refused(f"budget {_core.format_bytes(_core.budget_statistics()['limit'])}")
+
+
+def arrived_and_called(pickled: bytes, task: files.FileTask) -> files.FileResult:
+    """What an executor does with a runner that was sent to it."""
+    result: files.FileResult = pickle.loads(pickled)(task)
+    return result

@@ -14,17 +14,19 @@ import faulthandler
 import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import penstock
+from executed import pool
 from local_origin import Origin, wait_until
 from penstock import aio, files
 from penstock.testing import fill
@@ -188,7 +190,7 @@ def stalled(url: str) -> Iterator[files.FileTask]:
 
 @contextlib.contextmanager
 def exiting() -> Iterator[Round]:
-    """An interpreter ends while transfers run: of daemon threads, of a loop that is gone, of a batch half read."""
+    """An interpreter ends while transfers run: of daemon threads, of a loop that is gone, of batches half read."""
 
     def slow() -> Iterator[bytes]:
         while True:
@@ -214,6 +216,12 @@ def exiting() -> Iterator[Round]:
         )
         left.append(batch)
         next(batch)
+        for kind in ("thread", "fork"):
+            executor = pool(kind, 1)
+            tasks = itertools.chain([whole], stalled(stall))
+            read = files.fetch_many(tasks, penstock.FolderStore(folder), executor=executor)
+            left.extend([executor, read])
+            next(read)
 
     def one() -> None:
         if (pid := os.fork()) == 0:
@@ -222,8 +230,10 @@ def exiting() -> Iterator[Round]:
             child()
             sys.exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        shutil.rmtree(folder)
 
     left: list[Any] = []
+    folder = str(Path(mkdtemp()) / "store")
     origin = Origin()
     origin.bodies["/b"] = BODY
     origin.__enter__()  # no block: a child would leave it too, and wait there for the thread of its parent's server

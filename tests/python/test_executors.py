@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import multiprocessing
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,7 +21,7 @@ import pytest
 from conftest import Bucket
 from distributed import Client as DaskClient
 from distributed import LocalCluster
-from executed import BudgetTeller, pool, tasks_of
+from executed import BudgetTeller, arrived_and_called, pool, tasks_of
 from local_origin import Origin, wait_until
 from penstock import aio, files
 from penstock.files.runner import Runner
@@ -201,15 +205,211 @@ def test_cancelling_the_task_that_reads_ends_what_workers_run(
     assert not origin.let_go.is_set()
 
 
+def one_and_then_stalled(origin: Origin) -> list[files.FileTask]:
+    return tasks_of(origin.url("/a.csv"), "", 1) + tasks_of(origin.url("/stall"), "", 6, first=3)
+
+
 def test_a_batch_that_nobody_reads_any_more_is_cancelled(origin: Origin) -> None:
     with ThreadPoolExecutor(1) as executor:
-        results = files.fetch_many(
-            tasks_of(origin.url("/stall"), "", 3), penstock.MemoryStore(), executor=executor
-        )
-        threading.Thread(target=lambda many: many._batch._submit_ahead(), args=(results,)).start()
+        results = files.fetch_many(one_and_then_stalled(origin), penstock.MemoryStore(), executor=executor)
+        assert next(results).success
         assert origin.stalled.wait(60)
         del results
     assert not origin.let_go.is_set()
+
+
+def test_a_batch_that_nobody_reads_any_more_on_a_loop_is_cancelled(origin: Origin) -> None:
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            tasks, store = one_and_then_stalled(origin), aio.MemoryStore()
+            async for result in aio.files.fetch_many(tasks, store, executor=executor):
+                assert result.success
+                await asyncio.to_thread(origin.stalled.wait, 60)
+                break
+            gc.collect()
+
+    asyncio.run(main())
+    assert not origin.let_go.is_set()
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import penstock
+from executed import tasks_of
+from local_origin import Origin
+
+with Origin() as origin:
+    def interrupt():
+        origin.stalled.wait(60)
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=interrupt).start()
+    try:
+        with ThreadPoolExecutor(2) as executor:
+            tasks = tasks_of(origin.url("/stall"), "", 6)
+            list(penstock.files.fetch_many(tasks, penstock.MemoryStore(), executor=executor))
+    except KeyboardInterrupt:
+        print("interrupted", origin.let_go.is_set())
+"""
+
+
+def test_ctrl_c_ends_what_workers_run() -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert (done.returncode, done.stdout) == (0, "interrupted False\n"), done.stderr[-3000:]
+
+
+def succeeded(task: files.FileTask) -> files.FileResult:
+    return files.FileResult(success=True, task_id=str(task.task_id), job_id=str(task.job_id))
+
+
+class Instant(Executor):
+    """Every task has succeeded when it has been submitted."""
+
+    def submit(self, _: Any, task: Any, **__: Any) -> Any:  # type: ignore[override]
+        future: Future[Any] = Future()
+        future.set_result(succeeded(task))
+        return future
+
+
+def test_a_batch_may_be_closed_by_another_thread_at_any_moment() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    raised: list[BaseException] = []
+
+    def read(results: files.fetch_many, begun: threading.Event) -> None:
+        try:
+            for _ in results:
+                begun.set()
+        except BaseException as error:
+            raised.append(error)
+
+    try:
+        for number in range(300):
+            tasks = tasks_of("http://127.0.0.1:9/", "", 200)
+            results = files.fetch_many(
+                tasks, penstock.MemoryStore(), executor=Instant(), ordered=number % 2 == 0
+            )
+            begun = threading.Event()
+            reader = threading.Thread(target=read, args=(results, begun))
+            reader.start()
+            begun.wait(60)
+            results.close()
+            reader.join(60)
+            assert not reader.is_alive()
+    finally:
+        sys.setswitchinterval(before)
+    assert raised == []
+
+
+def test_two_readers_at_once_are_told_so_and_nothing_is_lost(origin: Origin) -> None:
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            tasks = tasks_of(origin.url("/a.csv"), "", 1) + tasks_of(origin.url("/a.csv"), "", 1, first=3)
+            many = aio.files.fetch_many(tasks, aio.MemoryStore(), executor=executor)
+            both = await asyncio.gather(anext(many), anext(many), return_exceptions=True)
+            refused = [one for one in both if isinstance(one, RuntimeError)]
+            assert [str(one) for one in refused] == ["this batch is being used by another thread or task"]
+            rest = [result async for result in many]
+            given = [one for one in both if isinstance(one, files.FileResult)]
+            assert sorted(result.task_id for result in [*given, *rest]) == ["0", "3"]
+
+    asyncio.run(main())
+
+
+def test_closing_ends_a_reader_whose_tasks_wait() -> None:
+    async def never() -> Any:
+        await asyncio.Event().wait()
+        yield
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            many = aio.files.fetch_many(never(), aio.MemoryStore(), executor=executor)
+            reading = asyncio.ensure_future(anext(many, None))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await many.aclose()
+            assert await asyncio.wait_for(reading, 60) is None
+
+    asyncio.run(main())
+
+
+class Unmakeable:
+    """A store that no other process can make."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("not a store",)
+
+
+def test_a_store_that_a_worker_cannot_make_is_the_result_of_each_task_and_breaks_no_pool() -> None:
+    runner = Runner(penstock.MemoryStore())
+    runner._spec = Unmakeable(), None, None  # type: ignore[assignment]
+    data = pickle.dumps(runner)
+    runner.cancel()
+    runner.forget()
+    with pool("spawn", 1) as executor:
+        (task,) = tasks_of("http://127.0.0.1:9/", "", 1)
+        for _ in range(2):
+            error = executor.submit(arrived_and_called, data, task).exception()
+            assert isinstance(error, ValueError)
+            assert "not a store" in str(error)
+
+
+def test_telling_that_raises_loses_no_result() -> None:
+    told: list[str] = []
+
+    def tell(progress: penstock.Progress) -> None:
+        told.append(progress.task_id)
+        raise LookupError(progress.task_id)
+
+    tasks = tasks_of("http://127.0.0.1:9/", "", 3)
+    results = files.fetch_many(tasks, penstock.MemoryStore(), executor=Instant(), progress=tell)
+    given = []
+    for _ in tasks:
+        with pytest.raises(LookupError):
+            next(results)
+        given.append(next(results).task_id)
+    assert given == told == ["0", "1", "2"]
+    assert list(results) == []
+
+
+WATCHING = """
+import sys, threading
+from penstock.files.cancellation import CancellationFile, on_cancel
+
+mine, cancelled = CancellationFile(), threading.Event()
+print(mine.path, flush=True)
+on_cancel(sys.stdin.readline().strip(), cancelled.set)
+sys.stdin.readline()
+mine.cancel()
+cancelled.wait(60)
+print(cancelled.is_set())
+mine.remove()
+"""
+
+
+def test_two_processes_may_each_watch_the_batch_of_the_other() -> None:
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", WATCHING],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for _ in range(2)
+    ]
+    paths = [one.stdout.readline() for one in both if one.stdout]
+    for one, path in zip(both, reversed(paths), strict=True):
+        assert one.stdin
+        one.stdin.write(path)
+    for one in both:
+        assert one.stdin
+        one.stdin.write("cancel\n")
+    assert [one.communicate(timeout=120)[0] for one in both] == ["True\n"] * 2
 
 
 class Failing(Executor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.files.executors import Submitted
@@ -31,61 +32,70 @@ class ExecutorBatch:
     ) -> None:
         self._tasks = aiter(tasks if isinstance(tasks, AsyncIterable) else _one_by_one(tasks))
         self._ends: asyncio.Queue[int | None] = asyncio.Queue()
-        self._submitted = Submitted(executor, runner, workers, ordered, self._on_end)
-        self._loop = asyncio.get_running_loop()
-        self._tell = tell
-        self._all_taken = False
-        self._raised: BaseException | None = None
+        self._asking: asyncio.Task[FileTask] | None = None
+        on_end = partial(_wake, asyncio.get_running_loop(), self._ends)
+        self._submitted = Submitted(executor, runner, workers, ordered, on_end, tell)
 
     def next(self, on: asyncio.AbstractEventLoop) -> asyncio.Future[FileResult | None]:
         """The next result; None: there are no more."""
         return on.create_task(self._next())
 
+    def cancel(self) -> None:
+        """Stop what runs and take no more tasks. On the loop."""
+        self._submitted.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
+        self._ends.put_nowait(None)
+
     async def _next(self) -> FileResult | None:
-        while True:
-            await self._submit_ahead()
-            if (result := self._submitted.take()) is not None:
-                self._tell(result)
-                return result
-            if self._submitted.empty or (number := await self._ends.get()) is None:
-                break
+        with self._submitted.one_reader():
             try:
-                self._submitted.end(number)
+                number = await self._wait()
             except BaseException:
                 self.cancel()
                 raise
-        self.cancel()
-        if self._raised is not None:
-            raise self._raised
-        return None
+            return None if number is None else self._submitted.take(number)
 
-    def cancel(self) -> None:
-        """Stop what runs and take no more tasks."""
-        self._all_taken = True
-        self._submitted.cancel()
-        self._ends.put_nowait(None)
+    async def _wait(self) -> int | None:
+        submitted = self._submitted
+        while True:
+            while submitted.wants_task():
+                await self._submit_next()
+            if (number := submitted.due()) is not None:
+                return number
+            if not submitted.is_waited_for():
+                submitted.finish()
+                return None
+            if (number := await self._ends.get()) is not None:
+                submitted.end(number)
 
-    async def _submit_ahead(self) -> None:
-        while not self._all_taken and self._submitted.has_room():
-            try:
-                task = await anext(self._tasks)
-                if not self._all_taken:  # cancelled meanwhile
-                    self._submitted.submit(task)
-            except StopAsyncIteration:
-                self._all_taken = True
-            except Exception as error:
-                self._all_taken, self._raised = True, error
-
-    def _on_end(self, number: int) -> None:
+    async def _submit_next(self) -> None:
+        self._asking = asyncio.ensure_future(_asked(self._tasks))
         try:
-            self._loop.call_soon_threadsafe(self._ends.put_nowait, number)
-        except RuntimeError:
-            if not self._loop.is_closed():
-                raise
+            self._submitted.submit(await self._asking)
+        except StopAsyncIteration:
+            self._submitted.no_more()
+        except asyncio.CancelledError:
+            if self._submitted.wants_task():
+                raise  # not by cancel()
+        except Exception as error:
+            self._submitted.no_more(error)
 
     def __del__(self) -> None:
         if "_submitted" in self.__dict__:
             self._submitted.cancel()
+
+
+async def _asked(tasks: AsyncIterator[FileTask]) -> FileTask:
+    return await anext(tasks)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, ends: asyncio.Queue[int | None], number: int) -> None:
+    try:
+        loop.call_soon_threadsafe(ends.put_nowait, number)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
 
 
 async def _one_by_one(tasks: Iterable[FileTask]) -> AsyncIterator[FileTask]:

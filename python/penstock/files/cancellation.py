@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from penstock import _core
+
+
+POLL_SECONDS = 0.05
 
 
 class Calls:
@@ -78,6 +83,21 @@ def on_cancel(path: str, act: Callable[[], object]) -> None:
 def _wait(file: int, act: Callable[[], object]) -> None:
     try:
         fcntl.lockf(file, fcntl.LOCK_SH)
+    except OSError as error:
+        if error.errno != errno.EDEADLK:
+            raise
+        _poll(file)
     finally:
         os.close(file)
     act()
+
+
+def _poll(file: int) -> None:
+    """Where the kernel sees two processes that wait for each other's locks: those of two batches."""
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(POLL_SECONDS)
+        else:
+            return

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from concurrent.futures import BrokenExecutor
-from functools import partial
+from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from penstock.errors import Refused
 from penstock.files.result import FileResult
 from penstock.files.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
     from penstock.files.task import FileTask
@@ -31,7 +34,10 @@ class ExecutorLike(Protocol):
 class Submitted:
     """The tasks that an executor has, and the results that nobody has read yet: 2 x workers at most.
 
-    Threads: one at a time, but ``on_end``, which is called with a task's number from the executor's.
+    What there is to do next it says: ask for a task, take the result that is due, or wait for an end.
+
+    Threads: cancel() any; the rest one reader at a time. ``on_end`` is called with a task's number, perhaps from the
+    executor's threads, and must not hold what owns this.
     """
 
     def __init__(
@@ -41,69 +47,115 @@ class Submitted:
         workers: int | None,
         ordered: bool,
         on_end: Callable[[int], object],
+        tell: Callable[[FileResult], object],
     ) -> None:
-        self._executor, self._runner, self._on_end = executor, runner, on_end
-        self._ahead = 2 * workers_of(executor, workers)
+        self._executor, self._runner, self._on_end, self._tell = executor, runner, on_end, tell
+        self._workers = workers_of(executor, workers)
         self._ordered = ordered
+        self._lock = threading.RLock()
         self._running: dict[int, tuple[FileTask, Future[FileResult]]] = {}
         self._ended: dict[int, FileResult] = {}
         self._order: deque[int] = deque()
         self._count = 0
-        self._cancelled = False
+        self._told: int | None = None
+        self._all_taken = self._cancelled = self._read = False
+        self._raised: Exception | None = None
+        _end_at_exit(self)
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._running
+    @contextmanager
+    def one_reader(self) -> Iterator[None]:
+        """For as long as a result is waited for."""
+        with self._lock:
+            if self._read:
+                raise RuntimeError("this batch is being used by another thread or task")
+            self._read = True
+        try:
+            yield
+        finally:
+            self._read = False
 
-    def has_room(self) -> bool:
-        """Whether one task more may be submitted."""
-        return len(self._running) + len(self._ended) < self._ahead
+    def wants_task(self) -> bool:
+        """Whether there is room for one, and either a worker to be idle without it or no result to be given first."""
+        with self._lock:
+            if self._all_taken or len(self._running) + len(self._ended) >= 2 * self._workers:
+                return False
+            return len(self._running) < self._workers or self.due() is None
+
+    def no_more(self, error: Exception | None = None) -> None:
+        """There are no more tasks, or asking for one raised this."""
+        self._all_taken, self._raised = True, error
 
     def submit(self, task: FileTask) -> None:
-        """Once there is room. An executor that is broken makes it a result."""
-        number, on_end = self._count, self._on_end
-        try:
-            future = self._executor.submit(self._runner, task)
-        except BrokenExecutor as error:
-            self._ended[number] = failed(task, error)
-        else:
-            self._running[number] = task, future
-            future.add_done_callback(partial(_called_with, on_end, number))
-        self._order.append(number)
-        self._count += 1
+        """Once it is wanted. An executor that is broken makes it a result."""
+        with self._lock:
+            if self._cancelled:
+                return
+            number, on_end = self._count, self._on_end
+            try:
+                future = self._executor.submit(self._runner, task)
+            except BrokenExecutor as error:
+                self._ended[number] = failed(task, error)
+            else:
+                self._running[number] = task, future
+                future.add_done_callback(partial(_called_with, on_end, number))
+            self._order.append(number)
+            self._count += 1
 
     def end(self, number: int) -> None:
         """Take the outcome of the task with this number. Raises what keeps every task from being sent."""
-        if self._cancelled:
-            return
-        task, future = self._running.pop(number)
-        if self._runner.stays is not None:
-            raise self._runner.stays
-        try:
-            self._ended[number] = future.result()
-        except BaseException as error:
-            self._ended[number] = failed(task, error)
+        with self._lock:
+            if number not in self._running:
+                return  # cancelled
+            task, future = self._running.pop(number)
+            if self._runner.stays is not None:
+                raise self._runner.stays
+            error = CancelledError() if future.cancelled() else future.exception()
+            self._ended[number] = future.result() if error is None else failed(task, error)
 
-    def take(self) -> FileResult | None:
-        """A result that is due, if there is one."""
-        if not self._ended:
-            return None
-        number = self._order[0] if self._ordered else next(iter(self._ended))
-        if number not in self._ended:
-            return None
-        self._order.remove(number)
-        return self._ended.pop(number)
+    def due(self) -> int | None:
+        """The number of the result to be given next, if it is there."""
+        with self._lock:
+            if not self._ended:
+                return None
+            number = self._order[0] if self._ordered else next(iter(self._ended))
+            return number if number in self._ended else None
+
+    def take(self, number: int) -> FileResult | None:
+        """The result that is due, of which is told once; None: cancelled. Where telling raises, it stays due."""
+        with self._lock:
+            result = self._ended.get(number)
+        if result is not None and self._told != number:
+            self._told = number
+            self._tell(result)
+        with self._lock:
+            if self._ended.pop(number, None) is not None:
+                self._order.remove(number)
+        return result
+
+    def is_waited_for(self) -> bool:
+        """Whether a task is under way. If none is and none is due, all has been given."""
+        return bool(self._running)
+
+    def finish(self) -> None:
+        """When all has been given. Raises what asking for tasks raised."""
+        self.cancel()
+        if self._raised is not None:
+            raise self._raised
 
     def cancel(self) -> None:
-        """Stop what runs, drop what waits. Safe to repeat."""
-        if self._cancelled:
-            return
-        self._cancelled = True
-        self._runner.cancel()
-        futures = [future for _, future in self._running.values()]
-        self._running.clear()
-        self._ended.clear()
+        """Stop what runs, drop what waits, ask for no more. Safe to repeat."""
+        if not self._runner.is_of_this_process():
+            return  # inherited by a fork: locks in there may be held by threads that are not
+        self._all_taken = True
+        self._runner.cancel()  # first: an executor may run a task within submit()
+        with self._lock:
+            if self._cancelled:
+                return
+            self._cancelled = True
+            futures = [future for _, future in self._running.values()]
+            self._running.clear()
+            self._ended.clear()
+            self._order.clear()
         for future in futures:
             future.cancel()
         _when_all_ended(futures, self._runner.forget)
@@ -123,48 +175,75 @@ class ExecutorBatch:
     ) -> None:
         self._tasks = iter(tasks)
         self._ends: SimpleQueue[int | None] = SimpleQueue()
-        self._submitted = Submitted(executor, runner, workers, ordered, self._ends.put)
-        self._tell = tell
-        self._all_taken = False
-        self._raised: BaseException | None = None
+        self._submitted = Submitted(executor, runner, workers, ordered, self._ends.put, tell)
 
     def next(self) -> FileResult | None:
         """The next result; None: there are no more. What the tasks raise comes after the results before it."""
-        while True:
-            self._submit_ahead()
-            if (result := self._submitted.take()) is not None:
-                self._tell(result)
-                return result
-            if self._submitted.empty or (number := self._ends.get()) is None:
-                break
+        with self._submitted.one_reader():
             try:
-                self._submitted.end(number)
-            except BaseException:
+                number = self._wait()
+            except (
+                BaseException
+            ):  # of Ctrl-C too: who leaves the executor's block would wait for what it runs
                 self.cancel()
                 raise
-        self.cancel()
-        if self._raised is not None:
-            raise self._raised
-        return None
+            return None if number is None else self._submitted.take(number)
 
     def cancel(self) -> None:
-        """Stop what runs and take no more tasks."""
-        self._all_taken = True
+        """Stop what runs and take no more tasks. From any thread."""
         self._submitted.cancel()
         self._ends.put(None)
 
-    def _submit_ahead(self) -> None:
-        while not self._all_taken and self._submitted.has_room():
-            try:
-                self._submitted.submit(next(self._tasks))
-            except StopIteration:
-                self._all_taken = True
-            except Exception as error:
-                self._all_taken, self._raised = True, error
+    def _wait(self) -> int | None:
+        submitted = self._submitted
+        while True:
+            while submitted.wants_task():
+                self._submit_next()
+            if (number := submitted.due()) is not None:
+                return number
+            if not submitted.is_waited_for():
+                submitted.finish()
+                return None
+            if (number := self._ends.get()) is not None:
+                submitted.end(number)
+
+    def _submit_next(self) -> None:
+        try:
+            self._submitted.submit(next(self._tasks))
+        except StopIteration:
+            self._submitted.no_more()
+        except Exception as error:
+            self._submitted.no_more(error)
 
     def __del__(self) -> None:
         if "_submitted" in self.__dict__:
             self.cancel()
+
+
+_live: WeakSet[Submitted] = WeakSet()
+
+
+def _end_at_exit(submitted: Submitted) -> None:
+    """Before concurrent.futures waits for its workers, which is before any function of atexit is called."""
+    if not _live:
+        _register()
+    _live.add(submitted)
+
+
+@cache
+def _register() -> None:
+    import concurrent.futures.process
+    import concurrent.futures.thread  # noqa: F401  what they have registered is called after ours, the last first
+
+    register: Callable[[Callable[[], None]], None] | None = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        with suppress(RuntimeError):  # at exit already
+            register(_cancel_all)
+
+
+def _cancel_all() -> None:
+    for submitted in [*_live]:
+        submitted.cancel()
 
 
 def workers_of(executor: object, said: int | None) -> int:

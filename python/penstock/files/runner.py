@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,8 @@ from penstock.files.task import to_core
 from penstock.stores import native_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from penstock.client import ClientLike
     from penstock.files.result import FileResult
     from penstock.files.task import FileTask
@@ -46,7 +49,7 @@ class Runner:
         self._token = token or os.urandom(16).hex()
         self._process = os.getpid()
         self._calls = Calls()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is pickled may have the collector end another batch, or this
         self._file: CancellationFile | None = None
         self._pickled = b""
         self._cancelled = False
@@ -59,10 +62,12 @@ class Runner:
             return _core.process(to_core(task), store, on, client, guard)
 
     def cancel(self) -> None:
-        """Stop what runs, in this process and in others of this machine. Once."""
+        """Stop what runs, in this process and in others of this machine. Safe to repeat."""
         if not self.is_of_this_process():
             return
         with self._lock:
+            if self._cancelled:
+                return
             self._cancelled = True
             if self._file is not None:
                 self._file.cancel()
@@ -94,14 +99,21 @@ _runners: WeakValueDictionary[str, Runner] = WeakValueDictionary()
 _kept: deque[Runner] = deque(maxlen=KEPT)
 
 
-def _arrived(token: str, pickled: bytes, budget: int | None, path: str) -> Runner:
-    """The runner in the process it was sent to: one for all its tasks."""
-    found = _runners.get(token)
-    if found is not None and found.is_of_this_process():
-        return found
-    if (
-        budget is not None
-    ):  # before the store is made: it takes its client, and that its Budget, when it is made
+def _arrived(token: str, pickled: bytes, budget: int | None, path: str) -> Callable[[FileTask], FileResult]:
+    """The runner in the process it was sent to: one for all its tasks. What keeps it from being made, each raises."""
+    with _arriving:
+        found = _runners.get(token)
+        if found is not None and found.is_of_this_process():
+            return found
+        try:
+            return _made(token, pickled, budget, path)
+        except Exception as error:  # raised here it would end the worker, and its pool
+            return partial(_raise, error)
+
+
+def _made(token: str, pickled: bytes, budget: int | None, path: str) -> Runner:
+    if budget is not None:
+        # before the store is made: it takes its client, and that its Budget, when it is made
         _core.set_budget(budget)
         _core.set_default_client(_core.Client({}))
     to, guard, client = pickle.loads(pickled)
@@ -112,3 +124,16 @@ def _arrived(token: str, pickled: bytes, budget: int | None, path: str) -> Runne
     else:
         runner.cancel()
     return runner
+
+
+def _raise(error: Exception, _: FileTask) -> FileResult:
+    raise error
+
+
+def _renew() -> None:
+    global _arriving
+    _arriving = threading.RLock()  # a thread of the parent may have held it
+
+
+_arriving = threading.RLock()
+os.register_at_fork(after_in_child=_renew)
