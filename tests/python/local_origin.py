@@ -24,6 +24,7 @@ class Origin:
         self.content_type = "text/csv"  # sent as Latin-1
         self.let_go = threading.Event()
         self.stalled = threading.Event()
+        self.waited_out = threading.Event()
         self.seen: list[dict[str, str]] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._scheme = "https" if tls else "http"
@@ -72,7 +73,8 @@ class Origin:
                 self.wfile.write(b"abc")
                 self.wfile.flush()
                 origin.stalled.set()
-                origin.let_go.wait(60)
+                if not origin.let_go.wait(60):
+                    origin.waited_out.set()
                 self.close_connection = True
 
             def log_message(self, *_: Any) -> None:

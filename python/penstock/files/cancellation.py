@@ -45,7 +45,7 @@ class Calls:
     def stop(self) -> None:
         """Safe to repeat, from any thread."""
         self._stopped = True
-        for on in tuple(self._running):
+        for on in self._running.copy():
             on.stop()
 
 

@@ -137,10 +137,11 @@ class Submitted:
         return bool(self._running)
 
     def finish(self) -> None:
-        """When all has been given. Raises what asking for tasks raised."""
+        """When all has been given. Raises what asking for tasks raised, once."""
         self.cancel()
-        if self._raised is not None:
-            raise self._raised
+        error, self._raised = self._raised, None
+        if error is not None:
+            raise error
 
     def cancel(self) -> None:
         """Stop what runs, drop what waits, ask for no more. Safe to repeat."""

@@ -108,7 +108,9 @@ def _arrived(token: str, pickled: bytes, budget: int | None, path: str) -> Calla
         try:
             return _made(token, pickled, budget, path)
         except Exception as error:  # raised here it would end the worker, and its pool
-            return partial(_raise, error)
+            return partial(
+                _raise, f"the store cannot be made in this process: {type(error).__name__}: {error}"
+            )
 
 
 def _made(token: str, pickled: bytes, budget: int | None, path: str) -> Runner:
@@ -126,8 +128,8 @@ def _made(token: str, pickled: bytes, budget: int | None, path: str) -> Runner:
     return runner
 
 
-def _raise(error: Exception, _: FileTask) -> FileResult:
-    raise error
+def _raise(why: str, _: FileTask) -> FileResult:
+    raise RuntimeError(why)  # of any other type it may not arrive where it is sent back to
 
 
 def _renew() -> None:
