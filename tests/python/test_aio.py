@@ -54,6 +54,7 @@ ASYNC_ONLY = {"aclose", "sync"}
 SYNC_ONLY = {"close"}
 TEXT_ONLY = {"encoding", "errors", "newline"}  # a file of text has no twin
 VALUES = {"BUCKETS", "MAX_BYTES", "RecoveryReport", "Results", "StoredResource", "metrics", "results_html"}
+VALUES |= {"Download", "FileMetadata", "Uploaded", "split"}
 
 
 @pytest.mark.parametrize("name", sorted(set(penstock.__all__) & set(aio.__all__)))

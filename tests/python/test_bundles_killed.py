@@ -18,6 +18,7 @@ from bundle_places import S3, Folder, with_tests
 from faults.amounts import FULL, seed
 from faults.relay import Relay
 from faults.wire import Answer, Request
+from local_origin import wait_until
 
 LONG = 9 * 2**20  # over one part
 RESOURCES = {"a": 10, "b": 70_000, "c": 0}
@@ -123,8 +124,22 @@ class KillingRelay(Relay):
         super().__init__(url)
         self.left, self.before, self.pid = 0, False, lambda: 0
         self.count = 0
+        self._under_way = 0
 
     def answer(self, request: Request) -> Answer:
+        with self._lock:
+            self._under_way += 1
+        try:
+            return self._answer(request)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def await_quiet(self) -> None:
+        """A part that is stored while its upload is aborted may bring the upload back: S3 says to abort it again."""
+        assert wait_until(lambda: self._under_way == 0)
+
+    def _answer(self, request: Request) -> Answer:
         with self._lock:
             self.left -= 1
             self.count += 1
@@ -154,6 +169,7 @@ def test_killed_at_any_request_it_is_whole_or_invisible_and_told(s3_place: S3, t
             bid, told = f"custom-{number}-{before}", f"killed at request {number}, before: {before}"
             relay.left, relay.before = number, before
             assert by.run("complete", bid, LONG) == -signal.SIGKILL, told
+            relay.await_quiet()
             seen.append(check_and_do_again(s3_place, by, bid, LONG, told))
     print(f"{requests} requests, {len(points)} kills, {sum(seen)} of them visible")
     assert requests >= 12

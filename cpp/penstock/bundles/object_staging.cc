@@ -144,14 +144,20 @@ void ObjectStaging::withdraw(const std::string& name) noexcept {
   }
 }
 
-// A server may carry out a put whose connection was broken off after the removal that followed it. No put is
-// under way by now, so nothing that is wanted goes.
+// What was cancelled while it was published is settled behind us, and a server may carry out a put whose
+// connection was broken off after the removal that followed it. No put is under way by now, so nothing that
+// is wanted goes.
 void ObjectStaging::withdraw_again(const Call& call) {
   if (withdrawn_.empty()) return;
   try {
     std::vector<std::string> keys;
     for (const std::string& name : std::exchange(withdrawn_, {}))
       for (std::string& key : keys_put_for(name)) keys.push_back(std::move(key));
+    const Call bounded{.stop = call.stop, .deadline = Deadline::after(kWithdrawsWithin)};
+    try {
+      store_->drain(bounded);
+    } catch (const Error&) {  // what others of this client are at takes longer
+    }
     store_->remove_many(keys, {.stop = call.stop, .deadline = Deadline::after(kWithdrawsWithin)});
   } catch (const std::exception&) {
   }

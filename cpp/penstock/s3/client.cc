@@ -61,6 +61,10 @@ class TracingPolicy : public http::AttemptPolicy {
     // A 5xx may be a proxy speaking.
     if (attempt.status != 0 && attempt.status < 500) endpoint_->learn(attempt.headers.get("server"));
     http::Verdict verdict = inner_->judge(attempt);
+    if (lost_its_folder(attempt, verdict)) {
+      verdict.action = http::Verdict::Action::retry;
+      verdict.retry_class = http::RetryClass::transient;
+    }
     const bool failed = verdict.action == http::Verdict::Action::fail && verdict.error;
     if (carries_checksum_ && failed && refuses_checksum(attempt))
       verdict.error->facts().code = kChecksumRefused;
@@ -75,6 +79,12 @@ class TracingPolicy : public http::AttemptPolicy {
   std::vector<std::string> secrets() const override { return inner_->secrets(); }
 
  private:
+  // A put has no key to miss: a server on a file system had its folder removed under it, as it was the last
+  // object's there. A copy has its source's to miss, and a part its upload's.
+  static bool lost_its_folder(const http::Attempt& attempt, const http::Verdict& verdict) {
+    return attempt.request.method == "PUT" && verdict.error && verdict.error->facts().code == "NoSuchKey" &&
+           !attempt.request.headers.has("x-amz-copy-source");
+  }
   static bool effect_unknown(const http::Attempt& attempt, const http::Verdict& verdict) {
     if (verdict.action == http::Verdict::Action::accept || !attempt.may_have_arrived) return false;
     if (verdict.retry_class == http::RetryClass::throttle) return false;  // refused before it was looked at

@@ -123,6 +123,10 @@ Receipt S3Store::put(std::string_view key, Bytes bytes, const store::WriteOption
   return once();
 }
 
+void S3Store::drain(const Call& call) {
+  state_->client->http().drain(call);
+}
+
 bool S3Store::relays(const store::WriteOptions& options, const Call& call) {
   if (!options.relay || !options.length) return false;
   Client& s3 = *state_->client;

@@ -45,6 +45,8 @@ class S3Store : public store::ObjectStore {
   Receipt copy_from(store::ObjectStore& source, std::string_view from, std::string_view to,
                     const store::WriteOptions& options = {}, const Call& call = {}) override;
   std::uint64_t abort_uploads(std::string_view prefix, const Call& call = {}) override;
+  // All of the store's http::Client, which others may use too.
+  void drain(const Call& call = {}) override;
   bool relays(const store::WriteOptions& options, const Call& call = {}) override;
   std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {}) override;
   std::shared_ptr<store::ObjectStore> with_bucket(std::string_view bucket) override;

@@ -133,6 +133,8 @@ std::unique_ptr<Listing> ObjectStore::list_with_delimiter(std::string_view prefi
   return std::make_unique<LevelListing>(*this, prefix, delimiter, options, call);
 }
 
+void ObjectStore::drain(const Call&) {}
+
 bool ObjectStore::relays(const WriteOptions&, const Call&) {
   return false;
 }

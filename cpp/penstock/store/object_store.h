@@ -102,6 +102,10 @@ class ObjectStore {
   // As abort_uploads(), of one key alone and not of longer ones.
   virtual std::uint64_t abort_uploads_of(std::string_view key, const Call& call = {});
 
+  // Waits until nothing that was given up is still at work here: a write that was cancelled while it was
+  // published, an upload that is aborted. Error(lost, deadline) past the call's deadline. By default at once.
+  virtual void drain(const Call& call = {});
+
   // Whether a write with these options would be relayed from a source that repeats exactly.
   virtual bool relays(const WriteOptions& options, const Call& call = {});
 

@@ -207,6 +207,12 @@ TEST_F(WriterTest, CreateWithRequestTimeoutIsTransient) {
   EXPECT_EQ(store().put("k", as_bytes(content)).bytes, content.size());
 }
 
+// versitygw says it where a removal took the folder that the object was about to be put into.
+TEST_F(WriterTest, APutWhoseKeyIsSaidToBeMissingIsSentAgain) {
+  instead_of("PutObject", {404, {}, error_xml("NoSuchKey")});
+  EXPECT_EQ(store().put("k", as_bytes("x")).bytes, 1u);
+}
+
 TEST_F(WriterTest, ALostAnswerToCreateIsCountedAsAnOrphan) {
   bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
     if (asked.verb != "CreateMultipartUpload" || asked.nth > 1) return std::nullopt;
@@ -400,7 +406,7 @@ TEST_F(WriterTest, AStopAfterCompleteWasSentIsInDoubtAndSettlingGoesOn) {
   const Error error = error_of([&] { store().put("k", as_bytes(content), {}, {.stop = stop.get_token()}); });
   EXPECT_EQ(error.kind(), Kind::in_doubt);
   EXPECT_NE(error.message().find("s3://bucket/k"), std::string::npos);
-  drain();
+  store().drain({.deadline = Deadline::after(test::kPatience)});
   EXPECT_EQ(bucket.objects().at("k").bytes, content.size());
   EXPECT_TRUE(bucket.uploads().empty());
 }
