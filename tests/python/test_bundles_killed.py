@@ -130,7 +130,7 @@ class KillingRelay(Relay):
         with self._lock:
             self._under_way += 1
         try:
-            return self._answer(request)
+            return self._pass_or_kill(request)
         finally:
             with self._lock:
                 self._under_way -= 1
@@ -139,7 +139,7 @@ class KillingRelay(Relay):
         """A part that is stored while its upload is aborted may bring the upload back: S3 says to abort it again."""
         assert wait_until(lambda: self._under_way == 0)
 
-    def _answer(self, request: Request) -> Answer:
+    def _pass_or_kill(self, request: Request) -> Answer:
         with self._lock:
             self.left -= 1
             self.count += 1
