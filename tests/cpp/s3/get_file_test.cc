@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "penstock/streams/hash.h"
+#include "penstock/streams/told_transfer.h"
 
 #include "s3/scripted_bucket.h"
 #include "support/errors.h"
@@ -56,7 +57,10 @@ class GetFileTest : public ::testing::Test {
   }
 
   std::optional<Receipt> get(const store::FileOptions& options = {}, const Call& call = {}) {
-    return get_file_in_lanes(client, "k", folder / "file", options, call);
+    ToldTransfer told{call.progress};
+    Call telling = call;
+    telling.progress = told.for_call();
+    return get_file_in_lanes(client, "k", folder / "file", options, telling, told);
   }
 
   void expect_no_file() { EXPECT_TRUE(folder.names().empty()); }
