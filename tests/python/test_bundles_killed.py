@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,22 +125,16 @@ class KillingRelay(Relay):
         super().__init__(url)
         self.left, self.before, self.pid = 0, False, lambda: 0
         self.count = 0
-        self._under_way = 0
-
-    def answer(self, request: Request) -> Answer:
-        with self._lock:
-            self._under_way += 1
-        try:
-            return self._pass_or_kill(request)
-        finally:
-            with self._lock:
-                self._under_way -= 1
 
     def await_quiet(self) -> None:
-        """A part that is stored while its upload is aborted may bring the upload back: S3 says to abort it again."""
-        assert wait_until(lambda: self._under_way == 0)
+        """Returns once all that a dead process had sent is answered: a part that is stored while its upload is
+        aborted may bring the upload back, and S3 says to abort it again."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as last:
+            last.request("GET", "/")
+            last.getresponse()  # so whoever connected before has been accepted, too
+        assert wait_until(lambda: not self._open)
 
-    def _pass_or_kill(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer:
         with self._lock:
             self.left -= 1
             self.count += 1
