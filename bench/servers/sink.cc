@@ -5,9 +5,9 @@
 // key got, so that a peer which sends less is caught: GET /_taken answers {"bucket/key": bytes, ...}.
 //
 //   bench_sink [--port N] [--files FOLDER]   prints "port N", serves 127.0.0.1 until SIGTERM
-//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range. ?rate=R: so
-//   many
-//                                  bytes a second at most, in pieces of 64 KiB
+//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range: so it is also an
+//                                  object of the bucket "bytes". ?rate=R: so many bytes a second at most, in
+//                                  pieces of 64 KiB
 //   GET  /files/NAME               a file of FOLDER
 //   PUT, POST, HEAD, DELETE /bucket/key...   the S3 verbs an upload needs
 #include <algorithm>
@@ -86,7 +86,7 @@ struct Head {
   std::uint64_t length = 0;
   std::uint64_t decoded_length = 0;  // of an aws-chunked body
   bool chunked = false, expects_continue = false, close = false, ranged = false;
-  std::uint64_t first = 0;
+  std::uint64_t first = 0, last = 0;  // last 0: to the end
 };
 
 std::string lower(std::string_view text) {
@@ -153,6 +153,7 @@ class Connection {
       if (name == "range") {
         head.ranged = true;
         head.first = std::strtoull(value.c_str() + 6, nullptr, 10);
+        head.last = std::strtoull(value.c_str() + value.find('-') + 1, nullptr, 10);
       }
       at = end;
     }
@@ -258,22 +259,23 @@ class Connection {
     const std::uint64_t size = std::strtoull(head.path.c_str() + 7, nullptr, 10);
     const std::size_t slash = head.path.rfind('/');
     const std::uint64_t seed = std::strtoull(head.path.c_str() + slash + 1, nullptr, 10);
-    const std::uint64_t first = head.ranged ? head.first : 0;
+    const std::uint64_t first = head.first;
+    const std::uint64_t end = head.last > 0 ? std::min(head.last + 1, size) : size;
     std::string text = head.ranged
                            ? "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes " + std::to_string(first) +
-                                 "-" + std::to_string(size - 1) + "/" + std::to_string(size) + "\r\n"
+                                 "-" + std::to_string(end - 1) + "/" + std::to_string(size) + "\r\n"
                            : "HTTP/1.1 200 OK\r\n";
-    text += "Content-Length: " + std::to_string(size - first) + "\r\nETag: \"" + std::to_string(size) + "-" +
-            std::to_string(seed) +
-            "\"\r\nAccept-Ranges: bytes\r\nContent-Type: application/octet-stream\r\n\r\n";
+    text += "Content-Length: " + std::to_string(end - first) + "\r\nETag: \"" + std::to_string(size) + "-" +
+            std::to_string(seed) + "\"\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n" +
+            "Accept-Ranges: bytes\r\nContent-Type: application/octet-stream\r\n\r\n";
     if (!send_all(text.data(), text.size())) return false;
     if (head.method == "HEAD") return true;
     const std::uint64_t rate =
         head.query.starts_with("rate=") ? std::strtoull(head.query.c_str() + 5, nullptr, 10) : 0;
     const auto begun = std::chrono::steady_clock::now();
-    for (std::uint64_t at = first; at < size;) {
+    for (std::uint64_t at = first; at < end;) {
       const std::size_t offset = (at + seed * 4099) % kBlock;
-      const std::size_t some = std::min<std::uint64_t>(rate ? kPacedPiece : kBlock, size - at);
+      const std::size_t some = std::min<std::uint64_t>(rate ? kPacedPiece : kBlock, end - at);
       if (!send_all(block().data() + offset, some)) return false;
       at += some;
       if (rate)

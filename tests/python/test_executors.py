@@ -320,19 +320,26 @@ def test_two_readers_at_once_are_told_so_and_nothing_is_lost(origin: Origin) -> 
     asyncio.run(main())
 
 
-def test_closing_ends_a_reader_whose_tasks_wait() -> None:
-    async def never() -> Any:
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor(1)], ids=["none", "threads"])
+@pytest.mark.parametrize("end", ["aclose", "cancel"])
+def test_a_reader_whose_tasks_wait_can_be_ended(executor: Any, end: str) -> None:
+    async def never(asked: asyncio.Event) -> Any:
+        asked.set()
         await asyncio.Event().wait()
         yield
 
     async def main() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            many = aio.files.fetch_many(never(), aio.MemoryStore(), executor=executor)
-            reading = asyncio.ensure_future(anext(many, None))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+        asked = asyncio.Event()
+        many = aio.files.fetch_many(never(asked), aio.MemoryStore(), executor=executor)
+        reading = asyncio.ensure_future(anext(many, None))
+        await asyncio.wait_for(asked.wait(), 60)
+        if end == "cancel":
+            reading.cancel()
+        else:
             await many.aclose()
-            assert await asyncio.wait_for(reading, 60) is None
+        (outcome,) = await asyncio.wait_for(asyncio.gather(reading, return_exceptions=True), 60)
+        assert isinstance(outcome, asyncio.CancelledError) if end == "cancel" else outcome is None
+        assert await asyncio.wait_for(anext(many, None), 60) is None
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from penstock.stores import native_store
 from penstock.units import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from penstock.client import ClientLike
     from penstock.files.executors import ExecutorLike
@@ -107,10 +108,12 @@ class fetch_many(AsyncIterator[FileResult]):
         budget_per_worker: Size | None = None,
     ) -> None:
         self._batch: _core.Batch | ExecutorBatch
+        self._waits: _TasksOfLoop | None = None
         if executor is None:
             refuse_unused(budget_per_worker=budget_per_worker)
-            taken = _from_loop(tasks, loop()) if isinstance(tasks, AsyncIterable) else tasks
-            self._batch = native_batch(taken, to, jobs, ordered, budget, progress, guard, client)
+            if isinstance(tasks, AsyncIterable):
+                tasks = self._waits = _TasksOfLoop(tasks)
+            self._batch = native_batch(tasks, to, jobs, ordered, budget, progress, guard, client)
         else:
             refuse_unused(budget=budget)
             runner = runner_of(to, guard, client, budget_per_worker)
@@ -118,7 +121,7 @@ class fetch_many(AsyncIterator[FileResult]):
         self._over = False
 
     async def __anext__(self) -> FileResult:
-        result = None if self._over else await done(self._batch.next(loop()), self._batch.cancel)
+        result = None if self._over else await done(self._batch.next(loop()), self._cancel)
         if result is None:
             self._over = True
             raise StopAsyncIteration
@@ -127,15 +130,45 @@ class fetch_many(AsyncIterator[FileResult]):
     async def aclose(self) -> None:
         """Cancel what runs and take no more tasks."""
         self._over = True
+        self._cancel()
+
+    def _cancel(self) -> None:
         self._batch.cancel()
+        if self._waits is not None:
+            self._waits.close()
 
 
-def _from_loop(tasks: AsyncIterable[FileTask], on: asyncio.AbstractEventLoop) -> Iterator[FileTask]:
-    """The loop's tasks, one at a time, for the worker that takes them."""
-    source = aiter(tasks)
+class _TasksOfLoop:
+    """The loop's tasks, one at a time, for the worker that takes them; it waits until there is one, or for close()."""
 
-    async def following() -> FileTask | None:
-        return await anext(source, None)
+    def __init__(self, tasks: AsyncIterable[FileTask]) -> None:
+        self._tasks = aiter(tasks)
+        self._loop = loop()
+        self._asked: concurrent.futures.Future[FileTask | None] | None = None
+        self._closed = False
 
-    while (task := asyncio.run_coroutine_threadsafe(following(), on).result()) is not None:
-        yield task
+    def close(self) -> None:
+        """There are no more. On the loop."""
+        self._closed = True
+        if self._asked is not None:
+            self._asked.cancel()
+
+    def __iter__(self) -> _TasksOfLoop:
+        return self
+
+    def __next__(self) -> FileTask:
+        self._asked = asyncio.run_coroutine_threadsafe(self._following(), self._loop)
+        if self._closed:  # perhaps before there was anything to cancel
+            self._asked.cancel()
+        try:
+            task = self._asked.result()
+        except concurrent.futures.CancelledError:
+            if not self._closed:
+                raise
+            task = None
+        if task is None:
+            raise StopIteration
+        return task
+
+    async def _following(self) -> FileTask | None:
+        return await anext(self._tasks, None)
