@@ -64,12 +64,11 @@ void bind_storage(py::class_<Storage, std::shared_ptr<Storage>>& bound) {
           py::arg("recipe_id"), call, loop)
       .def(
           "judge",
-          [](const Pointer& self, const std::string& record, const CallPointer& state, const py::object& on) {
-            return perform(state, on, [self, record](const Call& c) {
-              return std::string{to_string(self->judge(bundles::parse_pending(record), c))};
-            });
+          [](const Pointer& self, const std::vector<std::string>& records, const CallPointer& state,
+             const py::object& on) {
+            return perform(state, on, [self, records](const Call& c) { return self->judge(records, c); });
           },
-          py::arg("record"), call, loop)
+          py::arg("records"), call, loop)
       .def(
           "pending",
           [](const Pointer& self, const std::string& recipe, const CallPointer& state, const py::object& on) {
@@ -78,12 +77,13 @@ void bind_storage(py::class_<Storage, std::shared_ptr<Storage>>& bound) {
           py::arg("recipe_id"), call, loop)
       .def(
           "remove_pending",
-          [](const Pointer& self, const std::string& recipe, const std::string& bid, const CallPointer& state,
-             const py::object& on) {
-            return perform(state, on,
-                           [self, recipe, bid](const Call& c) { self->remove_pending(recipe, bid, c); });
+          [](const Pointer& self, const std::string& recipe, const std::vector<std::string>& bids,
+             const CallPointer& state, const py::object& on) {
+            return perform(state, on, [self, recipe, bids](const Call& c) {
+              return self->remove_pending(recipe, bids, c);
+            });
           },
-          py::arg("recipe_id"), py::arg("bid"), call, loop);
+          py::arg("recipe_id"), py::arg("bids"), call, loop);
 }
 
 // Where readers look: the root of a bundle, and its keys.

@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "convert.h"
+#include "errors.h"
 #include "runtime.h"
 
 namespace penstock::python {
@@ -94,6 +95,19 @@ py::object to_python(const bundles::RecoveryReport& report) {
   out["failed"] = report.failed;
   out["swept"] = report.swept;
   out["out_of_time"] = report.out_of_time;
+  return out;
+}
+
+py::object to_python(const std::vector<bundles::Judged>& judged) {
+  py::list out;
+  for (const auto& one : judged)
+    out.append(one.error ? to_python(*one.error) : py::object{text(to_string(*one.verdict))});
+  return out;
+}
+
+py::object to_python(const std::map<std::string, Error>& errors) {
+  py::dict out;
+  for (const auto& [name, error] : errors) out[text(name)] = to_python(error);
   return out;
 }
 

@@ -82,9 +82,8 @@ py::object to_python(const store::ObjectMeta& m) {
 }
 
 py::object to_python(const store::RemoveReport& report) {
-  py::dict errors;
-  for (const auto& [key, error] : report.errors) errors[text(key)] = to_python(error);
-  return objects("RemoveReport")(py::arg("removed") = report.removed, py::arg("errors") = errors);
+  return objects("RemoveReport")(py::arg("removed") = report.removed,
+                                 py::arg("errors") = to_python(report.errors));
 }
 
 py::object to_python(const ProgressReport& report) {

@@ -16,6 +16,7 @@
 
 #include "penstock/base/call.h"
 #include "penstock/bundles/bundle.h"
+#include "penstock/bundles/recovery.h"
 #include "penstock/codecs/limits.h"
 #include "penstock/store/object.h"
 #include "penstock/streams/receipt.h"
@@ -48,6 +49,8 @@ py::object to_python(const std::vector<std::string>& texts);
 py::object to_python(const bundles::BundleRef& ref);
 py::object to_python(const bundles::BundleReceipt& receipt);
 py::object to_python(const bundles::RecoveryReport& report);
+py::object to_python(const std::vector<bundles::Judged>& judged);  // of each its verdict, or the error
+py::object to_python(const std::map<std::string, Error>& errors);  // a dict
 // (name, location, bytes, sha256)
 py::object to_python(const bundles::StoredResource& stored);
 

@@ -5,7 +5,8 @@
 // key got, so that a peer which sends less is caught: GET /_taken answers {"bucket/key": bytes, ...}.
 //
 //   bench_sink [--port N] [--files FOLDER]   prints "port N", serves 127.0.0.1 until SIGTERM
-//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range: so it is also an
+//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range: so it is also
+//   an
 //                                  object of the bucket "bytes". ?rate=R: so many bytes a second at most, in
 //                                  pieces of 64 KiB
 //   GET  /files/NAME               a file of FOLDER

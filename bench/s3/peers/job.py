@@ -101,7 +101,8 @@ async def by_tasks(job: Job, *verbs: Callable[..., Awaitable[int]]) -> None:
     async def lane() -> None:
         for call in calls:
             try:
-                outcome.crcs += await call()
+                crc = await call()
+                outcome.crcs += crc  # in one step: others add to it while this one waits
             except Exception as error:
                 outcome.failure(error)
 

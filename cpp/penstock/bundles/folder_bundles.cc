@@ -138,22 +138,25 @@ RecoveryReport FolderBundles::recover(const Recipe& recipe, const Call& call) {
   RecoveryReport report;
   sweep_in_time(report, call, [&] { return sweep({}, call); });
   recover_pending(
-      *services_, recipe, [this](const Marker& marker) { return look(root_, marker); }, report, call);
+      *services_, recipe, [&](std::span<const std::string> records) { return judge(records, call); }, report,
+      call);
   return report;
 }
 
-Verdict FolderBundles::judge(const PendingRecord& record, const Call&) {
-  return bundles::judge(
-      record, [this](const Marker& marker) { return bundles::look(root_, marker); },
-      services_->clock->wall());
+std::vector<Judged> FolderBundles::judge(std::span<const std::string> records, const Call& call) {
+  const auto look_at = [this](const Marker& marker) { return look(root_, marker); };
+  return judge_all(records, look_at, services_->clock->wall(), call);
 }
 
 std::vector<std::string> FolderBundles::pending(const std::string& recipe_id, const Call& call) {
   return pending_records(*services_, recipe_id, call);
 }
 
-void FolderBundles::remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call) {
-  if (services_->pending) services_->pending->remove(recipe_id, bid, call);
+std::map<std::string, Error> FolderBundles::remove_pending(const std::string& recipe_id,
+                                                           std::span<const std::string> bids,
+                                                           const Call& call) {
+  if (!services_->pending) return {};
+  return services_->pending->remove_many(recipe_id, bids, call);
 }
 
 std::uint64_t FolderBundles::sweep_recipe(const Recipe&, const Call& call) {

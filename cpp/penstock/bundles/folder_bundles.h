@@ -9,8 +9,10 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,9 +46,11 @@ class FolderBundles : public BundleStorage {
   std::string path_of(const std::string& bid) const;
 
   // For who keeps the records and tells others himself, step by step.
-  Verdict judge(const PendingRecord& record, const Call& call = {});
+  std::vector<Judged> judge(std::span<const std::string> records, const Call& call = {});
   std::vector<std::string> pending(const std::string& recipe_id, const Call& call = {});
-  void remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call = {});
+  // Those that could not be removed, by BID.
+  std::map<std::string, Error> remove_pending(const std::string& recipe_id, std::span<const std::string> bids,
+                                              const Call& call = {});
   std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:

@@ -146,17 +146,25 @@ RecoveryReport ObjectBundles::recover(const Recipe& recipe, const Call& call) {
   RecoveryReport report;
   sweep_in_time(report, call, [&] { return abort_orphans(recipe, call); });
   recover_pending(
-      *services_, recipe, [&](const Marker& marker) { return look_and_free(marker, call); }, report, call);
+      *services_, recipe, [&](std::span<const std::string> records) { return judge(records, call); }, report,
+      call);
   return report;
 }
 
 // A bundle that is visible needs no claim any more: its owner may have been killed before he removed it.
-Found ObjectBundles::look_and_free(const Marker& marker, const Call& call) {
-  const Found found = look(marker, call);
-  if (found != Found::ours) return found;
-  const auto bundle = bundle_of(options_.layout, options_.prefix, marker.key);
-  if (bundle && options_.claims) store_->remove(bundle->claim, {}, call);
-  return found;
+void ObjectBundles::free_claims(std::vector<Judged>& judged, const Call& call) {
+  std::map<std::string, Judged*> claims;
+  for (Judged& one : judged) {
+    if (one.verdict != Verdict::tell || !one.record->marker) continue;
+    const auto bundle = bundle_of(options_.layout, options_.prefix, one.record->marker->key);
+    if (bundle) claims.emplace(bundle->claim, &one);
+  }
+  std::vector<std::string> keys;
+  for (const auto& [key, one] : claims) keys.push_back(key);
+  for (const auto& [key, error] : store_->remove_many(keys, call).errors) {
+    claims.at(key)->verdict.reset();
+    claims.at(key)->error = error;
+  }
 }
 
 std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call) {
@@ -193,17 +201,22 @@ std::uint64_t ObjectBundles::sweep(const SweepOptions& options, const Call& call
   return swept;
 }
 
-Verdict ObjectBundles::judge(const PendingRecord& record, const Call& call) {
-  return bundles::judge(
-      record, [&](const Marker& marker) { return look_and_free(marker, call); }, services_->clock->wall());
+std::vector<Judged> ObjectBundles::judge(std::span<const std::string> records, const Call& call) {
+  const auto look_at = [&](const Marker& marker) { return look(marker, call); };
+  auto judged = judge_all(records, look_at, services_->clock->wall(), call);
+  if (options_.claims) free_claims(judged, call);
+  return judged;
 }
 
 std::vector<std::string> ObjectBundles::pending(const std::string& recipe_id, const Call& call) {
   return pending_records(*services_, recipe_id, call);
 }
 
-void ObjectBundles::remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call) {
-  if (services_->pending) services_->pending->remove(recipe_id, bid, call);
+std::map<std::string, Error> ObjectBundles::remove_pending(const std::string& recipe_id,
+                                                           std::span<const std::string> bids,
+                                                           const Call& call) {
+  if (!services_->pending) return {};
+  return services_->pending->remove_many(recipe_id, bids, call);
 }
 
 std::uint64_t ObjectBundles::sweep_recipe(const Recipe& recipe, const Call& call) {

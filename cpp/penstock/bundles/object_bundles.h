@@ -8,7 +8,9 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,15 +49,17 @@ class ObjectBundles : public BundleStorage {
   std::uint64_t abort_orphans(const Recipe& recipe, const Call& call = {});
 
   // For who keeps the records and tells others himself, step by step.
-  Verdict judge(const PendingRecord& record, const Call& call = {});
+  std::vector<Judged> judge(std::span<const std::string> records, const Call& call = {});
   std::vector<std::string> pending(const std::string& recipe_id, const Call& call = {});
-  void remove_pending(const std::string& recipe_id, const std::string& bid, const Call& call = {});
+  // Those that could not be removed, by BID.
+  std::map<std::string, Error> remove_pending(const std::string& recipe_id, std::span<const std::string> bids,
+                                              const Call& call = {});
   std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:
   void remove_earlier_try(const BundleKeys& keys, const Call& call);
   bool abort_of(const FoundRecord& record, const Recipe& recipe, const Call& call);
-  Found look_and_free(const Marker& marker, const Call& call);
+  void free_claims(std::vector<Judged>& judged, const Call& call);
 
   std::shared_ptr<store::ObjectStore> store_;
   ObjectBundlesOptions options_;

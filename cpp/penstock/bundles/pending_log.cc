@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::chrono::hours kKeptFor{30 * 24};
 // A bucket answers in milliseconds, and there may be thousands to ask for.
-constexpr std::size_t kReadsAtOnce = 32;
+constexpr std::size_t kReadsAtOnce = 32, kReadTogether = 256;
 constexpr std::uint64_t kReadBytesAtOnce = 64_MiB;
 
 std::string text_of(store::ObjectStore& store, const std::string& key, const Call& call) {
@@ -57,7 +57,7 @@ std::optional<FoundRecord> read(kv::KeyValue& values, const std::string& key, co
 
 std::vector<std::string> some_of(store::Listing& listing) {
   std::vector<std::string> keys;
-  for (std::uint64_t bytes = 0; keys.size() < kReadsAtOnce && bytes < kReadBytesAtOnce;) {
+  for (std::uint64_t bytes = 0; keys.size() < kReadTogether && bytes < kReadBytesAtOnce;) {
     const auto object = listing.next();
     if (!object) break;
     keys.push_back(object->key);
@@ -75,6 +75,21 @@ std::vector<std::optional<FoundRecord>> read_side_by_side(store::ObjectStore& st
     window.run([&, i] { found[i] = read(store, keys[i], call); }, call);
   window.finish();
   return found;
+}
+
+std::map<std::string, Error> one_by_one(std::span<const std::string> bids,
+                                        const std::function<void(const std::string& bid)>& remove,
+                                        const Call& call) {
+  std::map<std::string, Error> failures;
+  for (const std::string& bid : bids) {
+    try {
+      remove(bid);
+    } catch (const Error& error) {
+      if (ends_run(error, call)) throw;
+      failures.emplace(bid, error);
+    }
+  }
+  return failures;
 }
 
 // What lies behind "{recipe}:" may be of another recipe, "fr:monthly" for "fr": the record says of which
@@ -97,6 +112,12 @@ bool ends_run(const Error& error, const Call& call) {
          (error.facts().code == penstock::code::kDeadline && call.deadline.passed());
 }
 
+void PendingLog::remove(std::string_view recipe_id, std::string_view bid, const Call& call) {
+  const std::string one{bid};
+  const auto failures = remove_many(recipe_id, {&one, 1}, call);
+  if (!failures.empty()) throw Error{failures.begin()->second};
+}
+
 std::string StorePendingLog::folder(std::string_view recipe_id) const {
   return prefix_ + safe_part(recipe_id) + "/";
 }
@@ -110,8 +131,22 @@ void StorePendingLog::put(std::string_view recipe_id, std::string_view bid, cons
   store_->put(key(recipe_id, bid), as_bytes(record), {.content_type = "application/json"}, call);
 }
 
-void StorePendingLog::remove(std::string_view recipe_id, std::string_view bid, const Call& call) {
-  store_->remove(key(recipe_id, bid), {}, call);
+std::map<std::string, Error> StorePendingLog::remove_many(std::string_view recipe_id,
+                                                          std::span<const std::string> bids,
+                                                          const Call& call) {
+  if (bids.size() == 1) {
+    return one_by_one(
+        bids, [&](const std::string& bid) { store_->remove(key(recipe_id, bid), {}, call); }, call);
+  }
+  std::vector<std::string> keys;
+  for (const std::string& bid : bids) keys.push_back(key(recipe_id, bid));
+  const store::RemoveReport report = store_->remove_many(keys, call);
+  std::map<std::string, Error> failures;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto failure = report.errors.find(keys[i]);
+    if (failure != report.errors.end()) failures.emplace(bids[i], failure->second);
+  }
+  return failures;
 }
 
 void StorePendingLog::each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) {
@@ -130,8 +165,9 @@ void KvPendingLog::put(std::string_view recipe_id, std::string_view bid, const s
   values_->put(key(recipe_id, bid), record, kKeptFor, call);
 }
 
-void KvPendingLog::remove(std::string_view recipe_id, std::string_view bid, const Call& call) {
-  values_->remove(key(recipe_id, bid), call);
+std::map<std::string, Error> KvPendingLog::remove_many(std::string_view recipe_id,
+                                                       std::span<const std::string> bids, const Call& call) {
+  return one_by_one(bids, [&](const std::string& bid) { values_->remove(key(recipe_id, bid), call); }, call);
 }
 
 // By one scan: a range of Redis goes through the whole database. A scan has no order, and may tell twice.

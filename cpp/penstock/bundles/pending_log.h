@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,8 +40,10 @@ class PendingLog {
   virtual ~PendingLog() = default;
   virtual void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
                    const Call& call) = 0;
-  virtual void remove(std::string_view recipe_id, std::string_view bid,
-                      const Call& call) = 0;  // absent: fine
+  // Absent: fine. Those that could not be removed, by BID; throws what ends_run().
+  virtual std::map<std::string, Error> remove_many(std::string_view recipe_id,
+                                                   std::span<const std::string> bids, const Call& call) = 0;
+  void remove(std::string_view recipe_id, std::string_view bid, const Call& call);  // throws why it could not
 
   // Each record of a recipe, in the order of the BIDs, as long as `visit` says to go on; a record that is
   // gone meanwhile is passed over.
@@ -54,7 +58,8 @@ class StorePendingLog : public PendingLog {
 
   void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
            const Call& call) override;
-  void remove(std::string_view recipe_id, std::string_view bid, const Call& call) override;
+  std::map<std::string, Error> remove_many(std::string_view recipe_id, std::span<const std::string> bids,
+                                           const Call& call) override;
   void each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) override;
 
  private:
@@ -74,7 +79,8 @@ class KvPendingLog : public PendingLog {
 
   void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
            const Call& call) override;
-  void remove(std::string_view recipe_id, std::string_view bid, const Call& call) override;
+  std::map<std::string, Error> remove_many(std::string_view recipe_id, std::span<const std::string> bids,
+                                           const Call& call) override;
   void each(std::string_view recipe_id, const VisitRecord& visit, const Call& call) override;
 
  private:

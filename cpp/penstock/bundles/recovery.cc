@@ -1,8 +1,10 @@
 #include "penstock/bundles/recovery.h"
 
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "penstock/base/units.h"
@@ -15,7 +17,7 @@ namespace penstock::bundles {
 namespace {
 
 constexpr std::chrono::hours kSweepAfter{24};
-constexpr std::size_t kTellsAtOnce = 32;
+constexpr std::size_t kAtOnce = 32, kJudgedTogether = 256;
 constexpr std::uint64_t kMostBytes = 64_MiB;  // of records that are held at once
 
 Sealed sealed_of(const PendingRecord& record, const std::string& at) {
@@ -35,40 +37,40 @@ void until_late(RecoveryReport& report, const Call& call, const std::function<vo
 
 class Recovery {
  public:
-  Recovery(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
+  Recovery(const Services& services, const Recipe& recipe, const JudgeAll& judge, RecoveryReport& report,
            const Call& call)
-      : services_(services), recipe_(recipe), look_(look), report_(report), call_(call) {}
+      : services_(services), recipe_(recipe), judge_(judge), report_(report), call_(call) {}
 
   void take(const FoundRecord& record) {
     base::check(call_, "recover bundles");
-    settle([&] {
-      if (record.unread) throw *record.unread;
-      consider(parse_pending(record.text));
-    });
+    if (record.unread) return failed(*record.unread);
+    waiting_bytes_ += record.text.size();
+    waiting_.push_back(record.text);
+    if (waiting_.size() == kJudgedTogether || waiting_bytes_ >= kMostBytes) judge_waiting();
   }
-  void finish() { telling_.finish(); }
+  void finish() {
+    judge_waiting();
+    telling_.finish();
+  }
 
  private:
-  // What fails keeps its record, and the rest go on.
-  void settle(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      if (ends_run(error, call_)) throw;
-      count(error.kind() == Kind::corrupt ? report_.malformed : report_.failed);
-      say(services_, LogLevel::warning, "a pending record stays: " + error.message());
+  void judge_waiting() {
+    for (const Judged& judged : judge_(waiting_)) {
+      base::check(call_, "recover bundles");
+      judged.error ? failed(*judged.error) : consider(judged);
     }
+    waiting_.clear();
+    waiting_bytes_ = 0;
   }
 
-  void consider(const PendingRecord& record) {
-    switch (judge(record, look_, services_.clock->wall())) {
+  void consider(const Judged& judged) {
+    switch (*judged.verdict) {
       case Verdict::leave:
         return count(report_.left);
       case Verdict::discard:
-        services_.pending->remove(recipe_.id, record.ref.bid, call_);
-        return count(report_.discarded);
+        return drop(judged.record->ref.bid, report_.discarded);
       case Verdict::tell:
-        tell(record);
+        tell(*judged.record);
     }
   }
 
@@ -76,15 +78,66 @@ class Recovery {
   void tell(const PendingRecord& record) {
     const bool failed = call_back(services_, recipe_, record.ref) != nullptr;
     const bool keep = failed && services_.callback_errors == CallbackErrors::raise;
-    if (!services_.notifier) return announce(record, keep);
     telling_.run([this, record, keep] { settle([&] { announce(record, keep); }); }, call_);
   }
 
   void announce(const PendingRecord& record, bool keep) {
     publish_with_retries(services_, sealed_of(record, timestamp(services_.clock->wall())), recipe_.id, call_);
-    if (keep) return count(report_.failed);
-    services_.pending->remove(recipe_.id, record.ref.bid, call_);
-    count(report_.recovered);
+    keep ? count(report_.failed) : drop(record.ref.bid, report_.recovered);
+  }
+
+  // Removes the record, or leaves that to the thread that does so already: it takes what has come meanwhile
+  // along, as a bucket takes a thousand as soon as one.
+  void drop(const std::string& bid, std::uint64_t& counted_as) {
+    {
+      const std::lock_guard lock{mutex_};
+      over_.push_back({bid, &counted_as});
+      if (std::exchange(dropping_, true)) return;
+    }
+    for (auto some = take_over(); !some.empty(); some = take_over()) drop_all(some);
+  }
+
+  struct Over {
+    std::string bid;
+    std::uint64_t* counted_as;
+  };
+
+  // Empty: the next who has something must drop it himself.
+  std::vector<Over> take_over() {
+    const std::lock_guard lock{mutex_};
+    dropping_ = !over_.empty();
+    return std::exchange(over_, {});
+  }
+
+  void drop_all(const std::vector<Over>& some) {
+    std::vector<std::string> bids;
+    for (const Over& one : some) bids.push_back(one.bid);
+    std::map<std::string, Error> failures;
+    try {
+      failures = services_.pending->remove_many(recipe_.id, bids, call_);
+    } catch (const Error& error) {
+      if (ends_run(error, call_)) throw;
+      for (const std::string& bid : bids) failures.emplace(bid, error);
+    }
+    for (const Over& one : some) {
+      const auto failure = failures.find(one.bid);
+      failure == failures.end() ? count(*one.counted_as) : failed(failure->second);
+    }
+  }
+
+  // What fails keeps its record, and the rest go on.
+  void settle(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      if (ends_run(error, call_)) throw;
+      failed(error);
+    }
+  }
+
+  void failed(const Error& error) {
+    count(error.kind() == Kind::corrupt ? report_.malformed : report_.failed);
+    say(services_, LogLevel::warning, "a pending record stays: " + error.message());
   }
 
   void count(std::uint64_t& number) {
@@ -94,12 +147,28 @@ class Recovery {
 
   const Services& services_;
   const Recipe& recipe_;
-  const Look& look_;
+  const JudgeAll& judge_;
   RecoveryReport& report_;
   const Call& call_;
-  std::mutex mutex_;  // for the report
-  Window telling_{kTellsAtOnce};
+  std::vector<std::string> waiting_;  // to be judged
+  std::uint64_t waiting_bytes_ = 0;
+  std::mutex mutex_;  // for the report and what follows
+  std::vector<Over> over_;
+  bool dropping_ = false;
+  Window telling_{kAtOnce};
 };
+
+Judged judged_of(const std::string& text, const Look& look, WallTime now, const Call& call) {
+  Judged judged;
+  try {
+    judged.record = parse_pending(text);
+    judged.verdict = judge(*judged.record, look, now);
+  } catch (const Error& error) {
+    if (ends_run(error, call)) throw;
+    judged.error = error;
+  }
+  return judged;
+}
 
 }  // namespace
 
@@ -116,6 +185,16 @@ Verdict judge(const PendingRecord& record, const Look& look, WallTime now) {
       break;
   }
   return given_up ? Verdict::discard : Verdict::leave;
+}
+
+std::vector<Judged> judge_all(std::span<const std::string> records, const Look& look, WallTime now,
+                              const Call& call) {
+  std::vector<Judged> judged(records.size());
+  Window looking{kAtOnce};
+  for (std::size_t i = 0; i < records.size(); ++i)
+    looking.run([&, i] { judged[i] = judged_of(records[i], look, now, call); }, call);
+  looking.finish();
+  return judged;
 }
 
 std::string_view to_string(Verdict verdict) {
@@ -143,10 +222,10 @@ std::vector<std::string> pending_records(const Services& services, const std::st
   return records;
 }
 
-void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
-                     const Call& call) {
+void recover_pending(const Services& services, const Recipe& recipe, const JudgeAll& judge,
+                     RecoveryReport& report, const Call& call) {
   if (!services.pending) return;
-  Recovery recovery{services, recipe, look, report, call};
+  Recovery recovery{services, recipe, judge, report, call};
   until_late(report, call, [&] {
     services.pending->each(
         recipe.id,

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,11 +22,22 @@ enum class Verdict { tell, discard, leave };
 std::string_view to_string(Verdict verdict);
 Verdict judge(const PendingRecord& record, const Look& look, WallTime now);
 
-// Each record of the recipe: told, discarded or left, as judge() says. A failure keeps the record and goes on
-// to the next; a passed deadline ends it with what was done. 32 at once are announced. Throws only
-// Error(cancelled) and what reading the log throws.
-void recover_pending(const Services& services, const Recipe& recipe, const Look& look, RecoveryReport& report,
-                     const Call& call);
+struct Judged {
+  std::optional<PendingRecord> record{};  // unset: it is none
+  std::optional<Verdict> verdict{};
+  std::optional<Error> error{};  // why there is no verdict
+};
+// The same of several, in their order: 32 at once, so `look` is asked on several threads. Throws only what
+// ends_run().
+std::vector<Judged> judge_all(std::span<const std::string> records, const Look& look, WallTime now,
+                              const Call& call);
+using JudgeAll = std::function<std::vector<Judged>(std::span<const std::string> records)>;
+
+// Each record of the recipe: told, discarded or left, as `judge` says, which has some of them at a time. A
+// failure keeps the record and goes on to the next; a passed deadline ends it with what was done. 32 at once
+// are announced. Throws only Error(cancelled) and what reading the log throws.
+void recover_pending(const Services& services, const Recipe& recipe, const JudgeAll& judge,
+                     RecoveryReport& report, const Call& call);
 
 // The texts of a recipe's records, at most kMostRecords of them and 64 MiB.
 std::vector<std::string> pending_records(const Services& services, const std::string& recipe_id,

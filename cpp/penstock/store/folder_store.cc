@@ -17,6 +17,7 @@
 #include "penstock/disk/system_error.h"
 #include "penstock/store/folder_attributes.h"
 #include "penstock/store/folder_listing.h"
+#include "penstock/store/nothing_at.h"
 #include "penstock/store/range.h"
 #include "penstock/store/write_checks.h"
 
@@ -222,11 +223,7 @@ std::unique_ptr<ObjectSource> FolderStore::get(std::string_view key, const ReadO
   check_folder_key(key);
   base::check(call, "get an object");
   auto file = open_object(root_, key, call);
-  if (!file) {
-    throw Error{Kind::missing,
-                fmt::format("nothing is at {}", location(key)),
-                {.side = Side::source, .doing = "get", .subject = location(key)}};
-  }
+  if (!file) throw nothing_at(location(key), "get");
   ObjectMeta meta = meta_of(file->fd(), file->status(), key);
   if (!options.if_match.empty() && options.if_match != meta.etag) {
     throw conflict("get", location(key), "it is not the version that was asked for");

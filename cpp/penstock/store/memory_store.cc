@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "penstock/base/wait.h"
+#include "penstock/store/nothing_at.h"
 #include "penstock/store/range.h"
 #include "penstock/store/write_checks.h"
 
@@ -299,11 +300,7 @@ std::unique_ptr<ObjectSource> MemoryStore::get(std::string_view key, const ReadO
   check_key(key);
   base::check(call, "get an object");
   auto object = state_->find(key);
-  if (!object) {
-    throw Error{Kind::missing,
-                fmt::format("nothing is at {}", location(key)),
-                {.side = Side::source, .doing = "get", .subject = location(key)}};
-  }
+  if (!object) throw nothing_at(location(key), "get");
   if (!options.if_match.empty() && options.if_match != object->meta.etag) {
     throw conflict("get", location(key), "it is not the version that was asked for");
   }

@@ -9,6 +9,7 @@
 #include "penstock/base/utf8.h"
 #include "penstock/disk/file_sink.h"
 #include "penstock/store/level_listing.h"
+#include "penstock/store/nothing_at.h"
 #include "penstock/streams/memory.h"
 #include "penstock/streams/stages.h"
 
@@ -66,9 +67,7 @@ ObjectMeta meta_of(ObjectStore& store, std::string_view key, const ReadOptions& 
 
 ObjectMeta ObjectStore::head(std::string_view key, const Call& call) {
   if (auto found = find(key, call)) return *std::move(found);
-  throw Error{Kind::missing,
-              fmt::format("nothing is at {}", location(key)),
-              {.doing = "head", .subject = location(key)}};
+  throw nothing_at(location(key), "head");
 }
 
 Receipt ObjectStore::get_file(std::string_view key, const std::string& path, const FileOptions& options,

@@ -141,7 +141,8 @@ def recover(target: Target, recipe_id: str, queue_url: str | None, *, drop: bool
             if outcome == "told" and publisher is not None:
                 asyncio.run(publisher.publish_bundle_completion(ref, metadata, recipe_id))
             if outcome == "discarded" or (outcome == "told" and drop):
-                native.remove_pending(recipe_id, bid, call())
+                for error in native.remove_pending(recipe_id, [bid], call()).values():
+                    raise error
         except Error as error:
             outcome = "malformed" if isinstance(error, Corrupt) else "failed"
             codes.add(exit_code(error.kind))
@@ -201,7 +202,10 @@ def _record(text: str) -> tuple[BundleRef, dict[str, Any]]:
 def _recovered(native: Any, text: str, can_tell: bool) -> str:
     """What is to become of a record."""
     outcomes = {"tell": "told" if can_tell else "waiting", "discard": "discarded", "leave": "left"}
-    return outcomes[native.judge(text, call())]
+    (verdict,) = native.judge([text], call())
+    if isinstance(verdict, Error):
+        raise verdict
+    return outcomes[verdict]
 
 
 def _endpoint_of(queue_url: str) -> str | None:

@@ -116,7 +116,9 @@ class StoreContract(ABC):
     def test_absence_is_none_or_not_found_or_success(self) -> None:
         assert self.store.find("absent/k") is None
         assert not self.store.exists("absent/k")
-        _raises(NotFound, lambda: self.store.head("absent/k"))
+        absent = _raises(NotFound, lambda: self.store.head("absent/k"))
+        assert isinstance(absent, NotFound)
+        assert absent.code == "NoSuchKey"
         _raises(NotFound, lambda: self.store.get("absent/k"))
         self.store.remove("absent/k")
 

@@ -137,6 +137,20 @@ TEST_F(ClaimTest, of_a_visible_bundle_is_removed_by_recovery) {
   EXPECT_FALSE(store->exists(kClaim));
 }
 
+TEST_F(ClaimTest, that_recovery_cannot_remove_keeps_the_record_for_the_next) {
+  world.told->failures = 1;
+  {
+    const auto bundle = start();
+    store->on_remove = {"_claim", failing(Kind::lost)};
+    EXPECT_THROW(bundle->finish(Json::object()), Error);
+  }
+  store->on_remove = {"_claim", failing(Kind::lost)};
+  EXPECT_EQ(world.storage()->recover(world.recipe).failed, 1u);
+  ASSERT_TRUE(store->exists(kClaim));
+  EXPECT_EQ(world.storage()->recover(world.recipe).recovered, 1u);
+  EXPECT_FALSE(store->exists(kClaim));
+}
+
 TEST_F(ClaimTest, of_a_visible_bundle_is_removed_by_a_sweep) {
   put(kMarker, "{}");
   put(kClaim, "{}");

@@ -327,7 +327,10 @@ TEST(ObjectBundles, a_record_that_cannot_be_written_stops_the_commit) {
     void put(std::string_view, std::string_view, const std::string&, const Call&) override {
       throw Error{Kind::denied, "no"};
     }
-    void remove(std::string_view, std::string_view, const Call&) override {}
+    std::map<std::string, Error> remove_many(std::string_view, std::span<const std::string>,
+                                             const Call&) override {
+      return {};
+    }
     void each(std::string_view, const VisitRecord&, const Call&) override {}
   };
   for (const Pending policy : {Pending::required, Pending::best_effort}) {

@@ -1,6 +1,11 @@
 #include "penstock/bundles/recovery.h"
 
+#include <atomic>
+#include <condition_variable>
 #include <csignal>
+#include <map>
+#include <mutex>
+#include <span>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -153,7 +158,10 @@ class Endless : public PendingLog {
  public:
   explicit Endless(std::size_t bytes) : record_(bytes, ' ') {}
   void put(std::string_view, std::string_view, const std::string&, const Call&) override {}
-  void remove(std::string_view, std::string_view, const Call&) override {}
+  std::map<std::string, Error> remove_many(std::string_view, std::span<const std::string>,
+                                           const Call&) override {
+    return {};
+  }
   void each(std::string_view, const VisitRecord& visit, const Call& call) override {
     deadline = call.deadline;
     for (visited = 1; visit({.text = record_}); ++visited) continue;
@@ -179,10 +187,97 @@ TEST_F(RecoveryTest, ends_at_its_deadline_however_long_the_log_is) {
   services.pending = log;
   RecoveryReport report;
   const Call call{.deadline = Deadline::after(std::chrono::milliseconds{20})};
-  recover_pending(services, {}, [](const Marker&) { return Found::nothing; }, report, call);
+  const auto judge = [&](std::span<const std::string> records) {
+    return judge_all(records, [](const Marker&) { return Found::nothing; }, world.clock->wall(), call);
+  };
+  recover_pending(services, {}, judge, report, call);
   EXPECT_TRUE(report.out_of_time);
   EXPECT_EQ(log->deadline.at(), call.deadline.at());
   EXPECT_GT(report.malformed, 0u);
+}
+
+TEST_F(RecoveryTest, records_are_judged_side_by_side) {
+  const std::vector<std::string> records(32, committed_record("custom-1"));
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t looking = 0;
+  const auto look = [&](const Marker&) {
+    std::unique_lock lock{mutex};
+    ++looking;
+    changed.notify_all();
+    const bool all = changed.wait_for(lock, std::chrono::seconds{60}, [&] { return looking == 32; });
+    return all ? Found::ours : Found::nothing;
+  };
+  const auto judged = judge_all(records, look, world.clock->wall(), {});
+  EXPECT_EQ(judged.size(), 32u);
+  for (const Judged& one : judged) EXPECT_EQ(one.verdict, Verdict::tell);
+}
+
+TEST_F(RecoveryTest, one_that_cannot_be_judged_is_no_obstacle_to_the_others) {
+  const std::vector<std::string> records{committed_record("custom-1"), "none", committed_record("custom-3")};
+  std::atomic<int> looks = 0;
+  const auto look = [&](const Marker&) { return ++looks, Found::ours; };
+  const auto judged = judge_all(records, look, world.clock->wall(), {});
+  EXPECT_EQ(looks, 2);
+  EXPECT_EQ(judged[0].record->ref.bid, "custom-1");
+  EXPECT_EQ(judged[1].error->kind(), Kind::corrupt);
+  EXPECT_EQ(judged[2].record->ref.bid, "custom-3");
+}
+
+TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
+  // A first removal that takes until all the others are told: they must go together.
+  class Slow : public store::MemoryStore {
+   public:
+    void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
+      if (key.find("/_pending/") != key.npos) {
+        std::unique_lock lock{mutex};
+        ++removals;
+        changed.wait_for(lock, std::chrono::seconds{60}, [&] { return told == 20; });
+      }
+      MemoryStore::remove(key, options, call);
+    }
+    store::RemoveReport remove_many(std::span<const std::string> keys, const Call& call) override {
+      if (!keys.empty() && keys.front().find("/_pending/") != std::string::npos) ++removals_of_many;
+      return MemoryStore::remove_many(keys, call);
+    }
+    std::mutex mutex;
+    std::condition_variable changed;
+    int told = 0;
+    std::atomic<int> removals = 0, removals_of_many = 0;
+  };
+  const auto slow = std::make_shared<Slow>();
+  slow->put("marker", as_bytes("{}"), {.metadata = {{"penstock-bundle", "mine"}}});
+  for (int i = 0; i < 20; ++i) {
+    const std::string bid = "custom-" + std::to_string(i);
+    slow->put("out/_pending/default/" + bid + ".json", as_bytes(committed_record(bid)));
+  }
+  world.store = slow;
+  const Recipe recipe{.id = "default", .on_complete = {[&](const BundleRef&) {
+                                         const std::lock_guard lock{slow->mutex};
+                                         ++slow->told;
+                                         slow->changed.notify_all();
+                                       }}};
+  EXPECT_EQ(world.storage()->recover(recipe).recovered, 20u);
+  EXPECT_EQ(slow->removals_of_many, 1);
+  EXPECT_EQ(world.pending(), Names{});
+}
+
+TEST_F(RecoveryTest, what_cannot_be_removed_is_told_of_and_counted) {
+  class Keeping : public store::MemoryStore {
+   public:
+    void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
+      if (key.ends_with("custom-2.json")) throw Error{Kind::denied, "not this one"};
+      MemoryStore::remove(key, options, call);
+    }
+  };
+  world.store = std::make_shared<Keeping>();
+  world.store->put("marker", as_bytes("{}"), {.metadata = {{"penstock-bundle", "mine"}}});
+  for (const char* bid : {"custom-1", "custom-2", "custom-3"})
+    world.store->put("out/_pending/default/" + std::string{bid} + ".json", as_bytes(committed_record(bid)));
+  const RecoveryReport report = world.storage()->recover(world.recipe);
+  EXPECT_EQ(report.recovered, 2u);
+  EXPECT_EQ(report.failed, 1u);
+  EXPECT_EQ(world.pending(), Names{"out/_pending/default/custom-2.json"});
 }
 
 TEST_F(RecoveryTest, an_owner_that_dies_while_its_marker_is_looked_for_may_have_published) {

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from penstock.aio._jobs import STOPS_WITHIN, done, loop, retrieve
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleRef
 from penstock.bundles.storage import _pending
-from penstock.errors import Corrupt
+from penstock.errors import Corrupt, Error
 from penstock.streams import call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
-    from penstock.bundles.core import BID, FetcherRecipe
+    from penstock.bundles.core import FetcherRecipe
 
 logger = get_logger(__name__)
 
-_PUBLISHES_AT_ONCE = 32
-_JUDGED_AHEAD = 32
+_AT_ONCE = 32
+_JUDGED_TOGETHER = 256
+
+Told = tuple[
+    BundleRef, dict[str, Any], "str | None"
+]  # with the key of its record, if it is in a key-value store
 
 
 class Recovery:
@@ -36,16 +39,19 @@ class Recovery:
     def __init__(self, storage: Any, recipe: FetcherRecipe) -> None:
         self._storage = storage
         self._recipe = recipe
-        self._at_once = asyncio.Semaphore(_PUBLISHES_AT_ONCE)
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._reading = asyncio.Semaphore(_AT_ONCE)
         self._telling: set[asyncio.Task[None]] = set()
+        self._over: list[str] = []  # BIDs of records beside the bundles, that may go
+        self._dropping = False
 
     async def run(self) -> None:
         """A bundle's hooks at a time, in the order of the BIDs; the queue is told side by side."""
         try:
-            async for ref, metadata in self._to_tell():
+            async for ref, metadata, key in self._to_tell():
                 called_back = await self._called_back(ref)
                 await self._at_once.acquire()
-                self._tell(ref, metadata, drop=called_back)
+                self._tell(ref, metadata, key, drop=called_back)
             if self._telling:
                 await asyncio.wait(self._telling)
         finally:
@@ -53,66 +59,76 @@ class Recovery:
                 task.cancel()
             await asyncio.gather(*self._telling, return_exceptions=True)
 
-    async def _to_tell(self) -> AsyncIterator[tuple[BundleRef, dict[str, Any]]]:
-        """Records are judged ahead of the hooks: each takes an answer or two of a store."""
-        ahead: deque[asyncio.Task[tuple[BundleRef | None, dict[str, Any]]]] = deque()
+    async def _to_tell(self) -> AsyncIterator[Told]:
+        """Some are judged while the hooks of those before are called: each takes an answer or two of a store."""
+        ahead: asyncio.Task[list[Told]] | None = None
         try:
-            async for key, text in self._records():
-                ahead.append(asyncio.create_task(self._judged_there(key, text)))
-                if len(ahead) == _JUDGED_AHEAD:
-                    ref, metadata = await ahead.popleft()
-                    if ref is not None:
-                        yield ref, metadata
-            while ahead:
-                ref, metadata = await ahead.popleft()
-                if ref is not None:
-                    yield ref, metadata
+            async for some in self._records():
+                before, ahead = ahead, asyncio.create_task(self._judged(some))
+                if before is not None:
+                    for told in await before:
+                        yield told
+            if ahead is not None:
+                for told in await ahead:
+                    yield told
         finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _records(self) -> AsyncIterator[tuple[str | None, str | None]]:
-        """(None, text) of what is beside the bundles, (key, None) of what is in a key-value store."""
+    async def _records(self) -> AsyncIterator[list[tuple[str | None, str | None]]]:
+        """Some at a time: (None, text) of what is beside the bundles, (key, None) of what is in a key-value store."""
         on = call()
         recipe_id = self._recipe.recipe_id
-        for text in await done(self._storage._native().pending(recipe_id, on, loop()), on.stop):
-            yield None, text
+        texts = await done(self._storage._native().pending(recipe_id, on, loop()), on.stop)
+        for at in range(0, len(texts), _JUDGED_TOGETHER):
+            yield [(None, text) for text in texts[at : at + _JUDGED_TOGETHER]]
         kv_store = self._storage._pending.kv_store
-        for key in [] if kv_store is None else await _pending.record_keys(kv_store, recipe_id):
-            yield key, None
+        keys = [] if kv_store is None else await _pending.record_keys(kv_store, recipe_id)
+        for at in range(0, len(keys), _JUDGED_TOGETHER):
+            yield [(key, None) for key in keys[at : at + _JUDGED_TOGETHER]]
 
-    async def _judged_there(
-        self, key: str | None, text: str | None
-    ) -> tuple[BundleRef | None, dict[str, Any]]:
+    async def _judged(self, some: list[tuple[str | None, str | None]]) -> list[Told]:
+        """The bundles to tell of: those that became visible and of which somebody was not told."""
+        read = await asyncio.gather(*(self._read(key, text) for key, text in some))
+        records = [record for record in read if record is not None]
+        on = call()
+        try:
+            texts = [text for _, text in records]
+            verdicts = await done(self._storage._native().judge(texts, on, loop()), on.stop)
+        except Error as why:
+            verdicts = [why] * len(records)
+        to_tell = []
+        for ((ref, metadata, key), _), verdict in zip(records, verdicts, strict=True):
+            if isinstance(verdict, Error):
+                event = "PENDING_RECORD_MALFORMED" if isinstance(verdict, Corrupt) else "PENDING_RECORD_KEPT"
+                logger.warning(event, key=key, bundle_id=str(ref.bid), error=str(verdict))
+            elif verdict == "discard":
+                await self._drop(ref, key)
+            elif verdict == "tell":
+                to_tell.append((ref, metadata, key))
+        return to_tell
+
+    async def _read(self, key: str | None, text: str | None) -> tuple[Told, str] | None:
         if text is None:
             try:
-                value = await self._storage._pending.kv_store.get(key)
-                text = value if value is None or isinstance(value, str) else json.dumps(value)
+                async with self._reading:
+                    value = await self._storage._pending.kv_store.get(key)
             except Exception as error:
                 logger.warning("PENDING_RECORD_KEPT", key=key, error=str(error))
-        return (None, {}) if text is None else await self._judged(key, text)
-
-    async def _judged(self, key: str | None, text: str) -> tuple[BundleRef | None, dict[str, Any]]:
-        """The bundle to tell of, if it is one that became visible and somebody was not told."""
+                return None
+            if value is None:
+                return None  # gone meanwhile
+            text = value if isinstance(value, str) else json.dumps(value)
         try:
             record = json.loads(text)
             ref, metadata = BundleRef.from_dict(record["bundle_ref"]), record.get("metadata") or {}
         except Exception as error:
             logger.warning("PENDING_RECORD_MALFORMED", key=key, error=str(error))
-            return None, {}
+            return None
         if key not in (None, _pending.record_key(self._recipe.recipe_id, ref.bid)):
-            return None, {}  # of a recipe whose id begins with this one's
-        try:
-            on = call()
-            verdict = await done(self._storage._native().judge(text, on, loop()), on.stop)
-            if verdict == "discard":
-                await self._drop_record(ref.bid)
-        except Exception as error:
-            event = "PENDING_RECORD_MALFORMED" if isinstance(error, Corrupt) else "PENDING_RECORD_KEPT"
-            logger.warning(event, key=key, bundle_id=str(ref.bid), error=str(error))
-            return None, {}
-        return (ref, metadata) if verdict == "tell" else (None, {})
+            return None  # of a recipe whose id begins with this one's
+        return (ref, metadata, key), text
 
     async def _called_back(self, ref: BundleRef) -> bool:
         """Whether all hooks were: else the queue is told nevertheless, as by completing, and the record stays."""
@@ -123,30 +139,51 @@ class Recovery:
             return False
         return True
 
-    def _tell(self, ref: BundleRef, metadata: dict[str, Any], *, drop: bool) -> None:
-        task = asyncio.create_task(self._told(ref, metadata, drop=drop))
+    def _tell(self, ref: BundleRef, metadata: dict[str, Any], key: str | None, *, drop: bool) -> None:
+        task = asyncio.create_task(self._told(ref, metadata, key, drop=drop))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    async def _told(self, ref: BundleRef, metadata: dict[str, Any], *, drop: bool) -> None:
+    async def _told(self, ref: BundleRef, metadata: dict[str, Any], key: str | None, *, drop: bool) -> None:
         publisher = self._storage.sqs_publisher
         try:
             if publisher is not None:
                 await publisher.publish_bundle_completion(ref, metadata, self._recipe.recipe_id)
-            if drop:
-                await self._drop_record(ref.bid)
         except Exception as error:
             logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
+        else:
+            if drop:
+                await self._drop(ref, key)
         finally:
             self._at_once.release()
 
-    async def _drop_record(self, bid: BID) -> None:
+    async def _drop(self, ref: BundleRef, key: str | None) -> None:
+        """The record goes, or is taken along by who is removing others: a bucket takes a thousand as soon as one."""
+        if key is not None:
+            try:
+                await self._storage._pending.kv_store.delete(key)
+            except Exception as error:
+                logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
+            return
+        self._over.append(str(ref.bid))
+        if self._dropping:
+            return
+        self._dropping = True
+        try:
+            while self._over:
+                some, self._over = self._over, []
+                for bid, why in (await self._not_removed(some)).items():
+                    logger.warning("PENDING_RECORD_KEPT", bundle_id=bid, error=str(why))
+        finally:
+            self._dropping = False
+
+    async def _not_removed(self, bids: list[str]) -> dict[str, Error]:
         on = call()
         recipe_id = self._recipe.recipe_id
-        await done(self._storage._native().remove_pending(recipe_id, str(bid), on, loop()), on.stop)
-        kv_store = self._storage._pending.kv_store
-        if kv_store is not None:
-            await kv_store.delete(_pending.record_key(recipe_id, bid))
+        try:
+            return await done(self._storage._native().remove_pending(recipe_id, bids, on, loop()), on.stop)
+        except Error as error:
+            return dict.fromkeys(bids, error)
 
 
 async def in_time(seconds: float, work: Coroutine[Any, Any, None]) -> bool:
