@@ -1,8 +1,12 @@
+#include <memory>
 #include <tuple>
+#include <utility>
+#include <variant>
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "penstock/s3/s3_store.h"
 #include "penstock/store/folder_store.h"
 #include "penstock/store/memory_store.h"
 
@@ -18,16 +22,27 @@
 namespace penstock::python {
 namespace {
 
-// A get() on its way to Python: the source, and the facts it came with.
+// A get() on its way to Python.
 struct Opened {
   std::unique_ptr<store::ObjectSource> source;
   CallPointer call;
 };
 
+// Its meta() becomes Python's when it is asked for: that takes more than all the rest of a small get().
+class ObjectHandle : public SourceHandle {
+ public:
+  ObjectHandle(store::ObjectMeta meta, std::unique_ptr<store::ObjectSource> source, CallPointer call)
+      : SourceHandle(std::move(source), std::move(call)), meta_(std::move(meta)) {}
+  const store::ObjectMeta& meta() const { return meta_; }
+
+ private:
+  const store::ObjectMeta meta_;
+};
+
 py::object to_python(Opened opened) {
-  py::object meta = python::to_python(opened.source->meta());
-  auto handle = std::make_shared<SourceHandle>(std::move(opened.source), opened.call);
-  return py::make_tuple(std::move(handle), std::move(meta));
+  store::ObjectMeta meta = opened.source->meta();
+  return py::cast(
+      std::make_shared<ObjectHandle>(std::move(meta), std::move(opened.source), std::move(opened.call)));
 }
 
 // head, find or exists
@@ -38,11 +53,45 @@ py::object look(const StoreHandle& self, const std::string& key, const CallPoint
                  [store = self.store, key](const Call& call) { return (store.get()->*verb)(key, call); });
 }
 
+// A get() that no worker waits for.
+class GotLater : public Completion<Opened> {
+ public:
+  GotLater(Kept loop, Kept future, CallPointer state)
+      : Completion(std::move(loop), std::move(future)), state_(std::move(state)) {}
+  void take(std::variant<std::unique_ptr<store::ObjectSource>, Error> got) {
+    auto job = [&](const Call&) {
+      if (auto* error = std::get_if<Error>(&got)) throw std::move(*error);
+      return Opened{std::get<0>(std::move(got)), state_};
+    };
+    work(*state_, job);
+  }
+
+ private:
+  CallPointer state_;
+  Runtime::Running running_{state_};
+};
+
+// A future; null if it is not such a get.
+py::object get_later(const StoreHandle& self, const std::string& key, const store::ReadOptions& options,
+                     const CallPointer& state, const py::object& loop) {
+  auto* const s3 = dynamic_cast<s3::S3Store*>(self.store.get());
+  if (!s3 || !options.range || loop.is_none()) return {};
+  py::object future = loop.attr("create_future")();
+  auto later = std::make_shared<std::unique_ptr<GotLater>>(
+      std::make_unique<GotLater>(Kept{loop}, Kept{future}, state));
+  const bool begun = s3->submit_get(key, options, state->call(), [later](auto got) {
+    (*later)->take(std::move(got));
+    Runtime::instance().tell(std::move(*later));
+  });
+  return begun ? future : py::object{};
+}
+
 py::object get(const StoreHandle& self, const std::string& key, const py::object& range, std::string if_match,
                std::string version, std::string customer_key, const CallPointer& state,
                const py::object& loop) {
   store::ReadOptions options{range_from(range), std::move(if_match), std::move(version),
                              std::move(customer_key)};
+  if (py::object future = get_later(self, key, options, state, loop)) return future;
   return perform(state, loop, [store = self.store, key, options, state](const Call& call) {
     return Opened{store->get(key, options, call), state};
   });
@@ -113,6 +162,9 @@ void bind_store(py::module_& core) {
 
   bind_listing(core);
   bind_reader(core);
+
+  py::class_<ObjectHandle, SourceHandle, std::shared_ptr<ObjectHandle>>(core, "ObjectSource", plain_type())
+      .def("meta", [](const ObjectHandle& object) { return to_python(object.meta()); });
 
   py::class_<StoreHandle>(core, "Store", plain_type())
       .def("head", &look<&store::ObjectStore::head>, py::arg("key"), call, loop)

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cstdint>
+
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -31,6 +34,19 @@ py::object read(const SourcePointer& source, std::size_t n, bool full, const py:
   });
 }
 
+// All that is left: more than `limit` is refused. What is held is had at once, with the GIL and without a
+// future.
+py::object read_all(const SourcePointer& source, std::uint64_t limit, const py::object& loop) {
+  const std::size_t most = std::min<std::uint64_t>(limit, PTRDIFF_MAX - 1) + 1;
+  auto chunk = std::make_shared<Chunk>(most, source->remaining());
+  const auto work = [source, chunk, limit](const Call&) {
+    Limit limited{*source, limit};
+    chunk->fill(limited, true);
+    return std::move(*chunk);
+  };
+  return source->held() && loop.is_none() ? to_python(work({})) : perform(source->call(), loop, work);
+}
+
 SourcePointer hash_stage(const SourcePointer& inner, const std::vector<std::string>& names) {
   std::vector<Algorithm> algorithms;
   algorithms.reserve(names.size());
@@ -45,9 +61,11 @@ std::map<std::string, std::string> digests(const SourceHandle& stage) {
 void bind_sources(py::module_& core) {
   py::class_<SourceHandle, SourcePointer>(core, "Source", plain_type())
       .def("read", &read, py::arg("n"), py::arg("full") = true, py::arg("loop") = py::none())
+      .def("read_all", &read_all, py::arg("limit"), py::arg("loop") = py::none())
       .def("close", &SourceHandle::close, py::call_guard<GilReleased>())
       .def("stop", [](const SourceHandle& source) { source.call()->stop(); })
       .def_property_readonly("closed", &SourceHandle::closed)
+      .def_property_readonly("held", &SourceHandle::held)
       .def_property_readonly("remaining", &SourceHandle::remaining)
       .def_property_readonly("rewindable", &SourceHandle::rewindable)
       .def("mark", &SourceHandle::mark)

@@ -25,9 +25,11 @@ constexpr std::size_t kFirstBytes = 1 << 20;  // what a read may take before any
 
 }  // namespace
 
-Chunk::Chunk(std::size_t most)
+Chunk::Chunk(std::size_t most) : Chunk(most, std::nullopt) {}
+
+Chunk::Chunk(std::size_t most, std::optional<std::uint64_t> remaining)
     : most_(most),
-      size_(std::min(most, kFirstBytes)),
+      size_(std::min<std::uint64_t>({most, kFirstBytes, remaining.value_or(kFirstBytes) + 1})),
       bytes_(PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size_))) {
   if (!bytes_) throw py::error_already_set();
 }

@@ -12,6 +12,7 @@
 
 #include "penstock/base/wait.h"
 #include "penstock/streams/hash.h"
+#include "penstock/streams/held.h"
 #include "penstock/streams/source.h"
 
 #include "gil.h"
@@ -37,6 +38,8 @@ class Exclusive {
 class Chunk {
  public:
   explicit Chunk(std::size_t most);  // the GIL held
+  // Of all that is left, if the source knows how much that is; one more byte is room to see the end.
+  Chunk(std::size_t most, std::optional<std::uint64_t> remaining);
   // Reads until `most` or the end if `full`, else once. Without the GIL.
   void fill(Source& source, bool full);
   py::object take() &&;  // the GIL held
@@ -66,9 +69,13 @@ class SourceHandle : public Source {
  public:
   SourceHandle(std::unique_ptr<Source> source, CallPointer call,
                std::shared_ptr<SourceHandle> inner = nullptr)
-      : inner_(std::move(inner)), call_(std::move(call)), source_(std::move(source)) {}
+      : inner_(std::move(inner)),
+        call_(std::move(call)),
+        source_(std::move(source)),
+        held_(dynamic_cast<const Held*>(source_.get()) != nullptr) {}
   ~SourceHandle() override {
-    const Ungil ungil;
+    std::optional<Ungil> ungil;
+    if (!held_) ungil.emplace();
     source_.reset();
   }
 
@@ -105,6 +112,7 @@ class SourceHandle : public Source {
     source_.reset();
   }
   bool closed() const { return closed_; }
+  bool held() const { return held_; }  // no read waits
   Source* source() const { return source_.get(); }
   const CallPointer& call() const { return call_; }
 
@@ -120,6 +128,7 @@ class SourceHandle : public Source {
   std::shared_ptr<SourceHandle> inner_;
   CallPointer call_;
   std::unique_ptr<Source> source_;  // after inner_: dies first
+  const bool held_;
   mutable std::atomic<bool> busy_{false};
   std::atomic<bool> closed_{false};
 };

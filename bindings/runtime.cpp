@@ -66,8 +66,22 @@ Runtime::Blocked::~Blocked() {
   if (&runtime_ != current.load()) return;  // a callback forked: this is the child
   std::unique_lock lock{runtime_.mutex_};
   const auto ended = runtime_.blocked_.extract(runtime_.blocked_.find(state_));
-  runtime_.changed_.notify_all();
+  if (runtime_.closed_) runtime_.ended_.notify_all();
   lock.unlock();  // dropping the last state may take the GIL
+}
+
+Runtime::Running::Running(CallPointer state) : runtime_(instance()), state_(std::move(state)) {
+  std::lock_guard lock{runtime_.mutex_};
+  if (runtime_.closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
+  runtime_.running_.insert(state_);
+}
+
+Runtime::Running::~Running() {
+  if (&runtime_ != current.load()) return;
+  std::unique_lock lock{runtime_.mutex_};
+  const auto ended = runtime_.running_.extract(runtime_.running_.find(state_));
+  if (runtime_.closed_) runtime_.ended_.notify_all();
+  lock.unlock();
 }
 
 void Runtime::run(const CallPointer& state, std::function<void()> job) {
@@ -83,7 +97,7 @@ void Runtime::run(const CallPointer& state, std::function<void()> job) {
     job();
     std::unique_lock lock{mutex_};
     const auto ended = running_.extract(running_.find(state));
-    changed_.notify_all();
+    if (closed_) ended_.notify_all();
     lock.unlock();  // dropping the last state may take the GIL
   });
 }
@@ -144,7 +158,7 @@ void Runtime::stop_jobs() {
   for (const CallPointer& state : running) state->stop();
   running.clear();
   lock.lock();
-  const bool ended = changed_.wait_for(lock, kExit, [this] { return running_.empty(); });
+  const bool ended = ended_.wait_for(lock, kExit, [this] { return running_.empty(); });
   auto workers = std::move(workers_);
   lock.unlock();
   if (!ended)
@@ -158,7 +172,7 @@ void Runtime::stop_blocked() {
   for (const CallPointer& state : blocked) state->stop();
   blocked.clear();
   lock.lock();
-  changed_.wait_for(lock, kLeave, [this] { return blocked_.empty(); });
+  ended_.wait_for(lock, kLeave, [this] { return blocked_.empty(); });
 }
 
 void Runtime::end_batches() {

@@ -60,6 +60,19 @@ class Runtime {
     CallPointer state_;
   };
 
+  // An async call that has no worker, for as long as this lives: until its outcome is told.
+  class Running {
+   public:
+    explicit Running(CallPointer state);
+    ~Running();
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    Runtime& runtime_;
+    CallPointer state_;
+  };
+
   static Runtime& instance();
   static void after_fork_in_child();
   static void shutdown();
@@ -82,7 +95,8 @@ class Runtime {
   void stop_notifier();
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_;  // for the notifier
+  std::condition_variable ended_;    // for shutdown(): woken for each call it would wake the notifier, too
   std::deque<std::unique_ptr<Notice>> queue_;
   std::size_t lines_ = 0;
   bool stopping_ = false, closed_ = false;

@@ -82,7 +82,7 @@ class Source(Positioned):
         Raises:
             Refused: There is more than ``limit``; code ``too_large``.
         """
-        return b"".join(Limit(self, limit))
+        return self._native.read_all(size(limit))
 
     def rewind(self) -> None:
         """Back to the mark: the same bytes again."""

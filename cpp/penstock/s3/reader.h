@@ -3,6 +3,7 @@
 // Whole reads are checked; a range that is not the whole cannot be. Objects up to 256 KiB are held and
 // checked before their first byte is given, and asked for once more if they differ. Larger ones stream: a
 // difference shows at the end, as Error(corrupt) instead of the end, so that no pipeline finishes on it.
+// A range of up to 256 KiB is fetched and held whole, too.
 #pragma once
 
 #include <memory>

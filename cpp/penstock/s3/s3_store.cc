@@ -8,6 +8,7 @@
 #include "penstock/s3/copy.h"
 #include "penstock/s3/get_file.h"
 #include "penstock/s3/list.h"
+#include "penstock/s3/piece.h"
 #include "penstock/s3/probe.h"
 #include "penstock/s3/reader.h"
 #include "penstock/s3/relay.h"
@@ -71,6 +72,13 @@ std::optional<store::ObjectMeta> S3Store::find(std::string_view key, const Call&
 std::unique_ptr<store::ObjectSource> S3Store::get(std::string_view key, const store::ReadOptions& options,
                                                   const Call& call) {
   return open_object(state_->client, key, options, state_->client->with_deadline(call));
+}
+
+bool S3Store::submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
+                         std::function<void(Piece)> done) {
+  if (!is_piece(options)) return false;
+  submit_piece(state_->client, key, options, state_->client->with_deadline(call), std::move(done));
+  return true;
 }
 
 Receipt S3Store::download(std::string_view key, const std::string& path, const store::FileOptions& options,

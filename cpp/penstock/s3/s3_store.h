@@ -6,8 +6,10 @@
 // Failure:  by kind; a lost answer to the publishing request is settled by token before in_doubt is said.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "penstock/s3/config.h"
@@ -27,6 +29,10 @@ class S3Store : public store::ObjectStore {
   std::optional<store::ObjectMeta> find(std::string_view key, const Call& call = {}) override;
   std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options = {},
                                            const Call& call = {}) override;
+  // The same of what piece.h fetches whole, and no thread waits for it: `done` runs on the I/O thread, once.
+  // False: nothing is begun, as it is more than that.
+  bool submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
+                  std::function<void(std::variant<std::unique_ptr<store::ObjectSource>, Error>)> done);
   std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
                                     const Call& call = {}) override;
   using ObjectStore::put;

@@ -24,7 +24,7 @@ from penstock.aio.streams import Sink, Source, fed, native_source
 from penstock.fields import pairs
 from penstock.objects import PostForm, Range, SweepReport, as_tuple
 from penstock.progress import reporter
-from penstock.stores.object_store import LIST_PAGE, native_store
+from penstock.stores.object_store import LIST_PAGE, Got, native_store
 from penstock.stores.options import customer_key, write_options
 from penstock.stores.reader import place
 from penstock.stores.s3 import Upload as SyncUpload
@@ -45,11 +45,8 @@ if TYPE_CHECKING:
     from penstock.units import Size, Span
 
 
-class GetResult(Source):
+class GetResult(Got, Source):
     """Async twin of penstock.GetResult."""
-
-    meta: ObjectMeta
-    range: Range | None
 
 
 class ObjectReader(Source):
@@ -119,9 +116,9 @@ class ObjectStore(Closing):
         asked = None if range is None else Range.of(range)
         secret = customer_key(sse_customer_key)
         job = self._native.get(key, as_tuple(asked), if_match, version, secret, on, loop())
-        native, meta = await done(job, on.stop)
+        native = await done(job, on.stop)
         result = GetResult._of(native)
-        result.meta, result.range = meta, asked
+        result.range = asked
         return result
 
     async def get_file(

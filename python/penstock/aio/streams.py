@@ -121,7 +121,9 @@ class Source(sync.Positioned, Closing):
 
     async def bytes(self, limit: Size = "64MiB") -> Chunk:
         """All that is left, up to ``limit``; Refused, code ``too_large``, if there is more."""
-        return b"".join([chunk async for chunk in Limit(self, limit)])
+        if self._native.held:
+            return self._native.read_all(size(limit))  # no read waits
+        return await self._fed(lambda: self._native.read_all(size(limit), loop()))
 
     async def rewind(self) -> None:
         """Back to the mark: the same bytes again."""
@@ -135,10 +137,13 @@ class Source(sync.Positioned, Closing):
         self._native.close()
 
     async def _read(self, n: int, *, full: bool) -> Chunk:
+        return await self._fed(lambda: self._native.read(n, full, loop()))
+
+    async def _fed(self, begin: Callable[[], asyncio.Future[Chunk]]) -> Chunk:
         if self._feed is not None:
             self._feed.start()
         try:
-            return await done(self._native.read(n, full, loop()), self._native.stop)
+            return await done(begin(), self._native.stop)
         except Exception as error:
             if self._feed is not None:
                 await self._feed.raise_failure(error)

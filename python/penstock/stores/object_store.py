@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from penstock import _core, display
 from penstock.progress import reporter
 from penstock.stores.options import customer_key, write_options
-from penstock.streams import Sink, Source, call, is_buffer, native_source
+from penstock.streams import Positioned, Sink, Source, call, is_buffer, native_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from os import PathLike
-
-    from typing_extensions import Self
 
     from penstock.objects import ObjectMeta, Range, Receipt, RemoveReport
     from penstock.progress import ProgressLike
@@ -41,18 +39,23 @@ class StoreProtocol(Protocol):
     def remove(self, key: str) -> None: ...
 
 
-class GetResult(Source):
-    """An object being read, with its ``.meta``. Leaving the block early drops the connection."""
+class Got(Positioned):
+    """What both kinds of GetResult have."""
 
-    meta: ObjectMeta
+    _native: _core.ObjectSource
+    _meta: ObjectMeta | None = None
     range: Range | None
 
-    @classmethod
-    def _opened(cls, native: _core.Source, meta: ObjectMeta, asked: Range | None) -> Self:
-        made = cls._of(native)
-        made.meta = meta
-        made.range = asked
-        return made
+    @property
+    def meta(self) -> ObjectMeta:
+        """What is known of the whole object, in the version that is read."""
+        if self._meta is None:
+            self._meta = self._native.meta()
+        return self._meta
+
+
+class GetResult(Got, Source):
+    """An object being read, with its ``.meta``. Leaving the block early drops the connection."""
 
     def __repr__(self) -> str:
         return display.line("GetResult", key=self.meta.key, bytes=self.meta.bytes, range=self.range)
@@ -120,8 +123,11 @@ class ObjectStore:
 
         asked = None if range is None else Range.of(range)
         secret = customer_key(sse_customer_key)
-        native, meta = self._native.get(key, as_tuple(asked), if_match, version, secret, call(deadline))
-        return GetResult._opened(native, meta, asked)
+        result = GetResult._of(
+            self._native.get(key, as_tuple(asked), if_match, version, secret, call(deadline))
+        )
+        result.range = asked
+        return result
 
     def get_file(
         self,

@@ -225,7 +225,7 @@ TEST_F(RecoveryTest, one_that_cannot_be_judged_is_no_obstacle_to_the_others) {
 }
 
 TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
-  // A first removal that takes until all the others are told: they must go together.
+  // A first removal that takes until the callbacks of all are called: those told meanwhile go together.
   class Slow : public store::MemoryStore {
    public:
     void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
@@ -258,7 +258,8 @@ TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
                                          slow->changed.notify_all();
                                        }}};
   EXPECT_EQ(world.storage()->recover(recipe).recovered, 20u);
-  EXPECT_EQ(slow->removals_of_many, 1);
+  EXPECT_GE(slow->removals_of_many, 1);
+  EXPECT_LT(slow->removals_of_many, 10);
   EXPECT_EQ(world.pending(), Names{});
 }
 
