@@ -147,7 +147,7 @@ void bind_pipe(py::module_& core) {
       .def("try_write",
            [](PipeWriter& writer, const py::buffer& data, std::size_t offset) {
              Borrowed held{data};
-             return writer.try_write(held.bytes().subspan(offset));
+             return writer.try_write_to_ring(held.bytes().subspan(offset));
            })
       .def(
           "finish", [](PipeWriter& writer) { writer.finish(); }, py::call_guard<GilReleased>())

@@ -51,7 +51,7 @@ struct PipeWriter::Ring {
   }
 
   void require_open() const;
-  std::size_t put(Lock& lock, Bytes bytes);
+  std::size_t put(Lock& lock, Bytes bytes, std::size_t straight = 0);
   std::size_t take(Lock& lock, MutableBytes buffer);
   std::size_t read_waiting(Lock& lock, MutableBytes buffer);
   void wait_for_page(Lock& lock);
@@ -77,7 +77,6 @@ struct PipeWriter::Ring {
   Callback on_data, on_room;
   std::size_t on_room_wants = 0;
 
- private:
   std::size_t fill_lent(Bytes bytes);
 };
 
@@ -96,9 +95,9 @@ std::size_t PipeWriter::Ring::fill_lent(Bytes bytes) {
   return count;
 }
 
-// Puts in what fits now; returns how much. Leaves `lock` unlocked if it told the reader.
-std::size_t PipeWriter::Ring::put(Lock& lock, Bytes bytes) {
-  const std::size_t straight = fill_lent(bytes);
+// Puts in what fits now of that which did not go straight to the reader; returns how much is gone. Leaves
+// `lock` unlocked if it told the reader.
+std::size_t PipeWriter::Ring::put(Lock& lock, Bytes bytes, std::size_t straight) {
   const Bytes rest = bytes.subspan(straight, std::min(bytes.size() - straight, room()));
   if (!rest.empty()) {
     const std::size_t to = (begin + size) % memory.capacity();
@@ -226,7 +225,7 @@ void PipeWriter::write(Bytes bytes) {
   Lock lock{ring_->mutex};
   while (true) {
     ring_->require_open();
-    bytes = bytes.subspan(ring_->put(lock, bytes));
+    bytes = bytes.subspan(ring_->put(lock, bytes, ring_->fill_lent(bytes)));
     if (bytes.empty()) return;
     if (!lock.owns_lock()) lock.lock();
     // Half a ring: a writer woken for every byte that is read would run as often as the reader does.
@@ -259,6 +258,12 @@ void PipeWriter::fail(const Error& error) noexcept {
 }
 
 std::size_t PipeWriter::try_write(Bytes bytes) {
+  Lock lock{ring_->mutex};
+  ring_->require_open();
+  return ring_->put(lock, bytes, ring_->fill_lent(bytes));
+}
+
+std::size_t PipeWriter::try_write_to_ring(Bytes bytes) {
   Lock lock{ring_->mutex};
   ring_->require_open();
   return ring_->put(lock, bytes);

@@ -85,7 +85,8 @@ TEST(Pipe, bytes_cross_threads_unchanged_between_the_calls_that_never_wait) {
   std::jthread thread{[&sent, writer = std::move(pipe.writer)]() mutable {
     std::string_view rest = sent;
     while (!rest.empty()) {
-      rest.remove_prefix(writer.try_write(as_bytes(rest.substr(0, 333))));
+      const Bytes next = as_bytes(rest.substr(0, 333));
+      rest.remove_prefix(rest.size() % 2 ? writer.try_write(next) : writer.try_write_to_ring(next));
       std::latch room{1};
       writer.on_room(1, [&room] { room.count_down(); });
       room.wait();
@@ -280,6 +281,27 @@ TEST(Pipe, the_try_calls_take_and_give_what_they_can_and_never_wait) {
   pipe.writer.finish();
   EXPECT_EQ(try_read_some(pipe.reader, 3), "4");
   EXPECT_EQ(try_read_some(pipe.reader, 3), "");
+}
+
+TEST(Pipe, a_waiting_reader_is_written_to_straight_but_not_if_the_ring_is_asked_for) {
+  for (const bool to_ring : {false, true}) {
+    Pipe pipe{4};
+    std::latch waits{1};
+    std::string got;
+    std::jthread reading{[&] {
+      bool told = false;
+      const base::WaitHook hook{[&] {
+        if (!std::exchange(told, true)) waits.count_down();
+      }};
+      got = test::read_all(pipe.reader, 100);
+    }};
+    waits.wait();
+    const Bytes six = as_bytes("123456");
+    EXPECT_EQ(to_ring ? pipe.writer.try_write_to_ring(six) : pipe.writer.try_write(six), to_ring ? 4U : 6U);
+    pipe.writer.finish();
+    reading.join();
+    EXPECT_EQ(got, to_ring ? "1234" : "123456");
+  }
 }
 
 TEST(Pipe, on_data_calls_once_outside_the_lock_when_there_is_something) {
