@@ -75,15 +75,18 @@ class GotLater : public Completion<Opened> {
 py::object get_later(const StoreHandle& self, const std::string& key, const store::ReadOptions& options,
                      const CallPointer& state, const py::object& loop) {
   auto* const s3 = dynamic_cast<s3::S3Store*>(self.store.get());
-  if (!s3 || !options.range || loop.is_none()) return {};
+  if (!s3 || loop.is_none() || !s3->submits(options)) return {};
   py::object future = loop.attr("create_future")();
   auto later = std::make_shared<std::unique_ptr<GotLater>>(
       std::make_unique<GotLater>(Kept{loop}, Kept{future}, state));
-  const bool begun = s3->submit_get(key, options, state->call(), [later](auto got) {
-    (*later)->take(std::move(got));
-    Runtime::instance().tell(std::move(*later));
-  });
-  return begun ? future : py::object{};
+  {
+    GilReleased release;
+    s3->submit_get(key, options, state->call(), [later](auto got) {
+      (*later)->take(std::move(got));
+      Runtime::instance().tell(std::move(*later));
+    });
+  }
+  return future;
 }
 
 py::object get(const StoreHandle& self, const std::string& key, const py::object& range, std::string if_match,

@@ -28,8 +28,9 @@ SourcePointer source_of(std::unique_ptr<Source> source, CallPointer call = std::
 
 py::object read(const SourcePointer& source, std::size_t n, bool full, const py::object& loop) {
   auto chunk = std::make_shared<Chunk>(n);
-  return perform(source->call(), loop, [source, chunk, full](const Call&) {
-    chunk->fill(*source, full);
+  return perform(source->call(), loop, [source, chunk, full](const Call& call) {
+    Attentive attentive{*source, call};
+    chunk->fill(attentive, full);
     return std::move(*chunk);
   });
 }
@@ -39,8 +40,9 @@ py::object read(const SourcePointer& source, std::size_t n, bool full, const py:
 py::object read_all(const SourcePointer& source, std::uint64_t limit, const py::object& loop) {
   const std::size_t most = std::min<std::uint64_t>(limit, PTRDIFF_MAX - 1) + 1;
   auto chunk = std::make_shared<Chunk>(most, source->remaining());
-  const auto work = [source, chunk, limit](const Call&) {
-    Limit limited{*source, limit};
+  const auto work = [source, chunk, limit](const Call& call) {
+    Attentive attentive{*source, call};
+    Limit limited{attentive, limit};
     chunk->fill(limited, true);
     return std::move(*chunk);
   };

@@ -29,7 +29,8 @@ Chunk::Chunk(std::size_t most) : Chunk(most, std::nullopt) {}
 
 Chunk::Chunk(std::size_t most, std::optional<std::uint64_t> remaining)
     : most_(most),
-      size_(std::min<std::uint64_t>({most, kFirstBytes, remaining.value_or(kFirstBytes) + 1})),
+      size_(std::min<std::uint64_t>(
+          most, std::min<std::uint64_t>(kFirstBytes - 1, remaining.value_or(kFirstBytes)) + 1)),
       bytes_(PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size_))) {
   if (!bytes_) throw py::error_already_set();
 }
@@ -51,7 +52,7 @@ void Chunk::fill(Source& source, bool full) {
 // Doubles; one byte beyond what remains is room enough to see the end.
 void Chunk::grow(std::optional<std::uint64_t> remaining) {
   std::size_t size = std::min(most_, 2 * size_);
-  if (remaining) size = std::min<std::uint64_t>(size, filled_ + *remaining + 1);
+  if (remaining && *remaining < size) size = std::min<std::uint64_t>(size, filled_ + *remaining + 1);
   GilHeld gil;
   resize(size);
 }

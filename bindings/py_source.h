@@ -40,7 +40,7 @@ class Chunk {
   explicit Chunk(std::size_t most);  // the GIL held
   // Of all that is left, if the source knows how much that is; one more byte is room to see the end.
   Chunk(std::size_t most, std::optional<std::uint64_t> remaining);
-  // Reads until `most` or the end if `full`, else once. Without the GIL.
+  // Reads until `most` or the end if `full`, else once. Without the GIL, unless the source is held.
   void fill(Source& source, bool full);
   py::object take() &&;  // the GIL held
 

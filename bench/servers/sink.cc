@@ -5,10 +5,9 @@
 // key got, so that a peer which sends less is caught: GET /_taken answers {"bucket/key": bytes, ...}.
 //
 //   bench_sink [--port N] [--files FOLDER]   prints "port N", serves 127.0.0.1 until SIGTERM
-//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range: so it is also
-//   an
-//                                  object of the bucket "bytes". ?rate=R: so many bytes a second at most, in
-//                                  pieces of 64 KiB
+//   GET  /bytes/SIZE/SEED          SIZE bytes, the same for the same SEED; strong ETag, Range `first-[last]`.
+//                                  Also an object of the bucket "bytes". ?rate=R: so many bytes a second at
+//                                  most, in pieces of 64 KiB
 //   GET  /files/NAME               a file of FOLDER
 //   PUT, POST, HEAD, DELETE /bucket/key...   the S3 verbs an upload needs
 #include <algorithm>
@@ -87,7 +86,7 @@ struct Head {
   std::uint64_t length = 0;
   std::uint64_t decoded_length = 0;  // of an aws-chunked body
   bool chunked = false, expects_continue = false, close = false, ranged = false;
-  std::uint64_t first = 0, last = 0;  // last 0: to the end
+  std::uint64_t first = 0, end = 0;  // end 0: the whole
 };
 
 std::string lower(std::string_view text) {
@@ -154,7 +153,8 @@ class Connection {
       if (name == "range") {
         head.ranged = true;
         head.first = std::strtoull(value.c_str() + 6, nullptr, 10);
-        head.last = std::strtoull(value.c_str() + value.find('-') + 1, nullptr, 10);
+        const std::string last = value.substr(value.find('-') + 1);
+        if (!last.empty()) head.end = std::strtoull(last.c_str(), nullptr, 10) + 1;
       }
       at = end;
     }
@@ -261,7 +261,7 @@ class Connection {
     const std::size_t slash = head.path.rfind('/');
     const std::uint64_t seed = std::strtoull(head.path.c_str() + slash + 1, nullptr, 10);
     const std::uint64_t first = head.first;
-    const std::uint64_t end = head.last > 0 ? std::min(head.last + 1, size) : size;
+    const std::uint64_t end = head.end > 0 ? std::min(head.end, size) : size;
     std::string text = head.ranged
                            ? "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes " + std::to_string(first) +
                                  "-" + std::to_string(end - 1) + "/" + std::to_string(size) + "\r\n"

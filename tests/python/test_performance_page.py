@@ -23,6 +23,16 @@ NAMES = {
     "boto3-classic": "boto3, as it comes",
     "node": "Node, undici and lib-storage",
 }
+OBJECTS = {
+    "penstock": "**penstock**, threads",
+    "penstock-aio": "**penstock**, a loop",
+    "obstore": "obstore, threads",
+    "obstore-aio": "obstore, a loop",
+    "boto3": "boto3",
+    "boto3-crt": "boto3 with CRT",
+    "aiobotocore": "aiobotocore",
+    "s3fs": "s3fs",
+}
 STREAMS = {"source": "reading", "penstock": "**penstock**", "tempfile-boto3": "temp file and boto3"}
 
 
@@ -42,6 +52,23 @@ def test_the_tables_of_files_have_the_figures_of_the_run(scenarios: list[str]) -
         figures = [of[scenario][peer] for scenario in scenarios]
         cells = [f"{one['cpu']:.2f} CPU, {one['wall']:.2f} s, {one['rss']:.0f} MiB" for one in figures]
         assert row(NAMES[peer], cells) in PAGE
+
+
+def test_the_table_of_objects_has_the_figures_of_the_run() -> None:
+    results = json.loads((KEPT / "s3.json").read_text())["results"]
+    for peer, name in OBJECTS.items():
+        cells = []
+        for result in results:
+            one = result["peers"].get(peer)
+            if one is None:
+                cells.append("")
+                continue
+            first = f"{one['wall']:.2f} s"
+            if result["scenario"] == "ranged-16KiB":
+                first = f"{result['count'] / one['wall']:,.0f} a second"
+            failed = f", {one['failed'][0]} failed" if one["failed"] else ""
+            cells.append(f"{first}, {one['cpu']:.2f} CPU, {one['rss']:.0f} MiB{failed}")
+        assert row(name, cells) in PAGE
 
 
 def test_the_tables_of_bundles_have_the_figures_of_the_run() -> None:

@@ -30,7 +30,7 @@ def test_install_outside_of_git_says_so_instead_of_finding_nothing_changed(tmp_p
 def test_bench_names_the_systems_there_are(system: list[str]) -> None:
     code, said = run(str(ROOT / "scripts/bench"), *system)
     assert code == 2
-    assert "bundles edge files" in said
+    assert "bundles edge files s3" in said
 
 
 @pytest.mark.parametrize("system", ["bundles", "files"])

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 #include <stdexcept>
 
 #include <openssl/crypto.h>
@@ -11,7 +12,7 @@
 namespace penstock::aws {
 namespace {
 
-constexpr std::size_t kBlockBytes = 64;
+constexpr std::size_t kBlockBytes = 64, kSha1Bytes = 20;
 
 // Fetched once: each one-shot function of OpenSSL 3 looks its algorithm up again, which was 15 of the 120 us
 // that a signed request of 16 KiB took.
@@ -32,7 +33,10 @@ const EVP_MD* sha1_of_openssl() {
 
 class Digesting {
  public:
-  explicit Digesting(const EVP_MD* algorithm) : algorithm_(algorithm) { begin(); }
+  explicit Digesting(const EVP_MD* algorithm) : algorithm_(algorithm) {
+    if (!context_) throw std::bad_alloc{};
+    begin();
+  }
   void begin() { need(EVP_DigestInit_ex(context_.get(), algorithm_, nullptr)); }
   void update(std::span<const unsigned char> bytes) {
     need(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
@@ -48,7 +52,7 @@ class Digesting {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
   };
   const EVP_MD* algorithm_;
-  std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};  // null: begin() fails
+  std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
 };
 
 }  // namespace
@@ -65,8 +69,9 @@ Sha256 sha256(std::string_view bytes) {
 Sha256 hmac_sha256(std::string_view key, std::string_view text) {
   std::array<unsigned char, kBlockBytes> padded{};
   if (key.size() > kBlockBytes) {
-    const Sha256 shorter = sha256(key);
+    Sha256 shorter = sha256(key);
     std::copy(shorter.begin(), shorter.end(), padded.begin());
+    OPENSSL_cleanse(shorter.data(), shorter.size());
   } else {
     std::copy(key.begin(), key.end(), padded.begin());
   }
@@ -101,7 +106,7 @@ std::string hex_sha256(std::string_view bytes) {
 }
 
 std::string hex_sha1(std::string_view bytes) {
-  std::array<unsigned char, 20> digest;
+  std::array<unsigned char, kSha1Bytes> digest;
   Digesting digesting{sha1_of_openssl()};
   digesting.update(bytes);
   digesting.end(digest.data());

@@ -1,5 +1,6 @@
 #include "penstock/bundles/object_bundles.h"
 
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -153,17 +154,20 @@ RecoveryReport ObjectBundles::recover(const Recipe& recipe, const Call& call) {
 
 // A bundle that is visible needs no claim any more: its owner may have been killed before he removed it.
 void ObjectBundles::free_claims(std::vector<Judged>& judged, const Call& call) {
-  std::map<std::string, Judged*> claims;
+  std::multimap<std::string, Judged*> claims;
   for (Judged& one : judged) {
     if (one.verdict != Verdict::tell || !one.record->marker) continue;
     const auto bundle = bundle_of(options_.layout, options_.prefix, one.record->marker->key);
     if (bundle) claims.emplace(bundle->claim, &one);
   }
-  std::vector<std::string> keys;
-  for (const auto& [key, one] : claims) keys.push_back(key);
-  for (const auto& [key, error] : store_->remove_many(keys, call).errors) {
-    claims.at(key)->verdict.reset();
-    claims.at(key)->error = error;
+  std::set<std::string> keys;
+  for (const auto& [key, one] : claims) keys.insert(key);
+  const auto kept = remove_keys(*store_, std::vector<std::string>{keys.begin(), keys.end()}, call);
+  for (auto& [key, one] : claims) {
+    const auto failure = kept.find(key);
+    if (failure == kept.end()) continue;
+    one->verdict.reset();
+    one->error = failure->second;
   }
 }
 

@@ -77,21 +77,6 @@ std::vector<std::optional<FoundRecord>> read_side_by_side(store::ObjectStore& st
   return found;
 }
 
-std::map<std::string, Error> one_by_one(std::span<const std::string> bids,
-                                        const std::function<void(const std::string& bid)>& remove,
-                                        const Call& call) {
-  std::map<std::string, Error> failures;
-  for (const std::string& bid : bids) {
-    try {
-      remove(bid);
-    } catch (const Error& error) {
-      if (ends_run(error, call)) throw;
-      failures.emplace(bid, error);
-    }
-  }
-  return failures;
-}
-
 // What lies behind "{recipe}:" may be of another recipe, "fr:monthly" for "fr": the record says of which
 // bundle it is. What cannot be read is shown to all who may mean it.
 bool is_of(std::string_view bid, const std::string& record) {
@@ -110,6 +95,30 @@ bool is_of(std::string_view bid, const std::string& record) {
 bool ends_run(const Error& error, const Call& call) {
   return error.kind() == Kind::cancelled ||
          (error.facts().code == penstock::code::kDeadline && call.deadline.passed());
+}
+
+std::map<std::string, Error> remove_keys(store::ObjectStore& store, std::span<const std::string> keys,
+                                         const Call& call) {
+  std::map<std::string, Error> failures;
+  const auto all_failed = [&](const Error& error) {
+    for (const std::string& key : keys) failures.emplace(key, error);
+  };
+  try {
+    if (keys.size() == 1) {  // a DELETE: every server has that
+      store.remove(keys.front(), {}, call);
+    } else {
+      failures = store.remove_many(keys, call).errors;
+    }
+  } catch (const Error& error) {
+    if (ends_run(error, call)) throw;
+    all_failed(error);
+  } catch (const std::exception& other) {  // of a store of somebody else's
+    all_failed(Error{Kind::lost, other.what(), {.doing = "remove"}});
+  }
+  for (const auto& [key, error] : failures) {
+    if (ends_run(error, call)) throw Error{error};
+  }
+  return failures;
 }
 
 void PendingLog::remove(std::string_view recipe_id, std::string_view bid, const Call& call) {
@@ -134,17 +143,13 @@ void StorePendingLog::put(std::string_view recipe_id, std::string_view bid, cons
 std::map<std::string, Error> StorePendingLog::remove_many(std::string_view recipe_id,
                                                           std::span<const std::string> bids,
                                                           const Call& call) {
-  if (bids.size() == 1) {
-    return one_by_one(
-        bids, [&](const std::string& bid) { store_->remove(key(recipe_id, bid), {}, call); }, call);
-  }
   std::vector<std::string> keys;
   for (const std::string& bid : bids) keys.push_back(key(recipe_id, bid));
-  const store::RemoveReport report = store_->remove_many(keys, call);
+  const auto kept = remove_keys(*store_, keys, call);
   std::map<std::string, Error> failures;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const auto failure = report.errors.find(keys[i]);
-    if (failure != report.errors.end()) failures.emplace(bids[i], failure->second);
+    if (const auto failure = kept.find(keys[i]); failure != kept.end())
+      failures.emplace(bids[i], failure->second);
   }
   return failures;
 }
@@ -167,7 +172,16 @@ void KvPendingLog::put(std::string_view recipe_id, std::string_view bid, const s
 
 std::map<std::string, Error> KvPendingLog::remove_many(std::string_view recipe_id,
                                                        std::span<const std::string> bids, const Call& call) {
-  return one_by_one(bids, [&](const std::string& bid) { values_->remove(key(recipe_id, bid), call); }, call);
+  std::map<std::string, Error> failures;
+  for (const std::string& bid : bids) {
+    try {
+      values_->remove(key(recipe_id, bid), call);
+    } catch (const Error& error) {
+      if (ends_run(error, call)) throw;
+      failures.emplace(bid, error);
+    }
+  }
+  return failures;
 }
 
 // By one scan: a range of Redis goes through the whole database. A scan has no order, and may tell twice.

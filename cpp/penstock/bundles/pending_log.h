@@ -34,13 +34,17 @@ inline constexpr std::uint64_t kMaxRecordBytes = 16_MiB;           // metadata i
 inline constexpr std::size_t kMaxRecordDepth = kMaxJsonDepth + 2;  // meta lies in bundle_ref, that in it
 inline constexpr std::size_t kMostRecords = 100'000;               // looked at in one run
 
+// What of `keys` could not be removed. Throws only what ends_run().
+std::map<std::string, Error> remove_keys(store::ObjectStore& store, std::span<const std::string> keys,
+                                         const Call& call);
+
 // Threads: shared freely. What it throws from put() stops the commit.
 class PendingLog {
  public:
   virtual ~PendingLog() = default;
   virtual void put(std::string_view recipe_id, std::string_view bid, const std::string& record,
                    const Call& call) = 0;
-  // Absent: fine. Those that could not be removed, by BID; throws what ends_run().
+  // Absent: fine. Those that could not be removed, by BID; throws only what ends_run().
   virtual std::map<std::string, Error> remove_many(std::string_view recipe_id,
                                                    std::span<const std::string> bids, const Call& call) = 0;
   void remove(std::string_view recipe_id, std::string_view bid, const Call& call);  // throws why it could not

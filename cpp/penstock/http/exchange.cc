@@ -132,8 +132,8 @@ void Exchange::prepared(std::optional<Error> failure) {
   origin_ = url_.origin();
   state_ = State::queued;
   queued_at_ = engine_.now();
-  const int per_host = options_.connections_per_host.value_or(engine_.options().connections_per_host);
-  if (engine_.slots().take(origin_, per_host, *this)) slot_granted();
+  per_host_ = options_.connections_per_host.value_or(engine_.options().connections_per_host);
+  if (engine_.slots().take(origin_, per_host_, *this)) slot_granted();
 }
 
 void Exchange::slot_granted() {

@@ -90,6 +90,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange>,
   std::optional<Verdict> at_head_;  // what the policy said of a streamed answer's head
   int redirects_ = 0;
   std::uint64_t delivered_at_start_ = 0;  // of this try
+  int per_host_ = 0;                      // the limit it takes its slot under
   bool holds_slot_ = false, at_end_ = false;
   SteadyTime queued_at_{};
   std::optional<Engine::TimerId> backoff_timer_, deadline_timer_;

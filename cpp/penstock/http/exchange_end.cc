@@ -71,7 +71,7 @@ void Exchange::release() {
   if (state_ == State::queued && !holds_slot_) engine_.slots().leave(origin_, *this);
   if (try_) try_->cut();
   if (backoff_timer_) engine_.forget(*std::exchange(backoff_timer_, std::nullopt));
-  if (std::exchange(holds_slot_, false)) engine_.slots().release(origin_);
+  if (std::exchange(holds_slot_, false)) engine_.slots().release(origin_, per_host_);
 }
 
 void Exchange::refuse() {

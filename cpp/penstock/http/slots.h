@@ -1,4 +1,9 @@
-// Who may use a connection now: at most so many per host and in all, first come first served.
+// Who may use a connection now: at most so many per host and in all, first come first served among those who
+// may.
+//
+// A limit counts those that have it or a lower one: a waiter with a low limit must not hold up, nor be held
+// up by, those with a higher one. Downloads (10 a host) may wait for memory that uploads (64) to the same
+// host hold.
 //
 // The queue is ours because in libcurl's the connect clock runs while a transfer waits.
 // Threads: the I/O thread only.
@@ -6,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -27,7 +33,7 @@ class Slots {
   // caller's own limit for this host.
   bool take(const std::string& origin, int per_host, Waiter& waiter);
   void leave(const std::string& origin, const Waiter& waiter);  // the queue; nothing if not in it
-  void release(const std::string& origin);
+  void release(const std::string& origin, int per_host);
   int waiting(const std::string& origin) const;
 
  private:
@@ -37,11 +43,18 @@ class Slots {
     Waiter* waiter;
   };
   struct Host {
-    int active = 0;
+    std::map<int, int> active;  // by their limits
     std::deque<Waiting> queue;
+
+    bool may_go(int per_host) const;
+    void go(int per_host) { ++active[per_host]; }
+  };
+  struct Next {
+    Host* host = nullptr;
+    std::deque<Waiting>::iterator waiting{};
   };
   void grant();
-  Host* next();  // the host whose head has waited longest and may go; null if none may
+  Next next();  // who has waited longest of those who may go
   int in_all_, active_ = 0;
   std::uint64_t tickets_ = 0;
   std::size_t waiting_ = 0;

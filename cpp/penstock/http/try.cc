@@ -226,6 +226,10 @@ Easy::Events::Took Try::bytes_came(Bytes bytes) {
 }
 
 Easy::Events::Took Try::keep(Bytes bytes, std::size_t limit) {
+  if (kept_.empty()) {  // no more than there will be: growing would double it
+    const std::uint64_t length = content_length(head_.headers()).value_or(0);
+    kept_.reserve(std::min<std::uint64_t>(length, limit));
+  }
   const auto fits = std::min(bytes.size(), limit - kept_.size());
   kept_.append(as_text(bytes.first(fits)));
   if (fits == bytes.size()) return Took::all;

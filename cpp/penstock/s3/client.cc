@@ -247,6 +247,7 @@ http::CallOptions Client::options_for(const http::Request& request, const Sendin
   options.stall_window = how.stall_window;
   options.total = how.total;
   options.stall_bytes_per_second = how.stall_bytes_per_second;
+  if (how.max_body_bytes) options.max_body_bytes = *how.max_body_bytes;
   options.connections_per_host = kConnectionsPerHost;
   if (row && row->closes_early) options.idle_connection = kIdleConnection;
   if (request.body && request.body->stream()) {

@@ -43,6 +43,7 @@ struct Sending {
   bool carries_checksum = false;  // a refusal of it gets kChecksumRefused as its code
   std::optional<std::chrono::milliseconds> first_byte = {}, stall_window = {}, total = {};
   std::optional<std::uint64_t> stall_bytes_per_second = {};  // 0: any byte is enough
+  std::optional<std::size_t> max_body_bytes = {};            // of an answer that is kept; over is corrupt
   std::shared_ptr<Trace> trace = {};
 };
 

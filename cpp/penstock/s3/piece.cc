@@ -11,32 +11,45 @@
 namespace penstock::s3 {
 namespace {
 
-struct Wanted {
+// One that is on its way.
+struct PendingPiece {
   std::string key, full;
   store::ReadOptions options;
   Call call;
+  Charge charge;  // of what was asked for, before it comes
 };
-
-Wanted wanted(const Client& client, std::string_view key, const store::ReadOptions& options,
-              const Call& call) {
-  return {.key = std::string{key}, .full = client.full_key(key), .options = options, .call = call};
-}
-
-Sending how(const Wanted& piece) {
-  return {.call = piece.call,
-          .key = piece.full,
-          .doing = "GET",
-          .side = Side::source,
-          .max_attempts = kBodyAttempts};
-}
 
 struct Fetched {
   std::string body;
   Charge charge;
 };
 
+std::uint64_t asked_bytes(const store::Range& range) {
+  return range.suffix ? *range.suffix : *range.last - *range.first + 1;
+}
+
+std::shared_ptr<PendingPiece> pending(Client& client, std::string_view key, const store::ReadOptions& options,
+                                      const Call& call) {
+  return std::make_shared<PendingPiece>(
+      PendingPiece{.key = std::string{key},
+                   .full = client.full_key(key),
+                   .options = options,
+                   .call = call,
+                   .charge = client.http().budget()->overdraw(asked_bytes(*options.range))});
+}
+
+// Whoever sends the whole object instead is not listened to for longer than the range is.
+Sending sending(const PendingPiece& piece) {
+  return {.call = piece.call,
+          .key = piece.full,
+          .doing = "GET",
+          .side = Side::source,
+          .max_attempts = kBodyAttempts,
+          .max_body_bytes = asked_bytes(*piece.options.range)};
+}
+
 // The piece, or an Error that another try may not meet. Throws the others.
-Piece taken(const Client& client, const Wanted& piece, http::Response got) {
+Piece piece_from(const Client& client, PendingPiece& piece, http::Response got) {
   const std::string subject = client.location(piece.full);
   check_range(got.status, got.headers, *piece.options.range, subject);
   if (got.body.size() != http::content_range(got.headers).size())
@@ -47,34 +60,49 @@ Piece taken(const Client& client, const Wanted& piece, http::Response got) {
     if (const Digest actual = hasher.digest(); !actual.equals(*checksum))
       return mismatch(subject, *checksum, actual);
   }
-  Charge charge = client.http().budget()->overdraw(got.body.size());
-  const auto memory = std::make_shared<const Fetched>(std::move(got.body), std::move(charge));
+  const auto memory = std::make_shared<const Fetched>(std::move(got.body), std::move(piece.charge));
   return std::make_unique<HeldObject>(as_bytes(memory->body), memory, meta_from(got.headers, piece.key));
 }
 
 struct Judged {
   Piece piece;
-  bool may_differ_again = true;  // a mismatch, which another try may not meet
+  bool may_come_right = true;  // a mismatch, which another try may not meet
 };
 
-Judged judged(const Client& client, const Wanted& piece, http::Outcome outcome) {
+// No exception may pass through the I/O thread.
+Judged judged(const Client& client, PendingPiece& piece, http::Outcome outcome) {
   try {
     if (auto* error = std::get_if<Error>(&outcome)) throw std::move(*error);
-    return {taken(client, piece, std::get<http::Response>(std::move(outcome)))};
+    return {piece_from(client, piece, std::get<http::Response>(std::move(outcome)))};
   } catch (const Error& error) {
     return {error, false};
+  } catch (const std::exception& other) {
+    return {Error{Kind::lost, other.what(), {.doing = "GET"}}, false};
   }
 }
 
-void submit(const std::shared_ptr<Client>& client, Wanted piece, bool again,
-            std::function<void(Piece)> done) {
-  http::Request request = get_request(*client, piece.full, piece.options);
-  const Sending sending = how(piece);
-  client->submit(std::move(request), sending,
-                 [client, piece = std::move(piece), again, done = std::move(done)](http::Outcome outcome) {
-                   Judged got = judged(*client, piece, std::move(outcome));
-                   const bool differs = std::holds_alternative<Error>(got.piece) && got.may_differ_again;
-                   if (differs && !again) return submit(client, piece, true, done);
+void submit(const std::shared_ptr<Client>& client, const std::shared_ptr<PendingPiece>& piece, bool again,
+            const std::function<void(Piece)>& done);
+
+// The same of the second try, which the I/O thread begins.
+void submit_again(const std::shared_ptr<Client>& client, const std::shared_ptr<PendingPiece>& piece,
+                  const std::function<void(Piece)>& done) {
+  try {
+    submit(client, piece, true, done);
+  } catch (const Error& error) {
+    done(error);
+  } catch (const std::exception& other) {
+    done(Error{Kind::lost, other.what(), {.doing = "GET"}});
+  }
+}
+
+void submit(const std::shared_ptr<Client>& client, const std::shared_ptr<PendingPiece>& piece, bool again,
+            const std::function<void(Piece)>& done) {
+  client->submit(get_request(*client, piece->full, piece->options), sending(*piece),
+                 [client, piece, again, done](http::Outcome outcome) {
+                   Judged got = judged(*client, *piece, std::move(outcome));
+                   const bool differs = std::holds_alternative<Error>(got.piece) && got.may_come_right;
+                   if (differs && !again) return submit_again(client, piece, done);
                    done(std::move(got.piece));
                  });
 }
@@ -90,9 +118,10 @@ bool is_piece(const store::ReadOptions& options) {
 
 std::unique_ptr<store::ObjectSource> open_piece(Client& client, std::string_view key,
                                                 const store::ReadOptions& options, const Call& call) {
-  const Wanted piece = wanted(client, key, options, call);
+  const auto piece = pending(client, key, options, call);
   for (bool again = false;; again = true) {
-    Piece got = taken(client, piece, client.send(get_request(client, piece.full, options), how(piece)));
+    Piece got =
+        piece_from(client, *piece, client.send(get_request(client, piece->full, options), sending(*piece)));
     if (auto* source = std::get_if<std::unique_ptr<store::ObjectSource>>(&got)) return std::move(*source);
     if (again) throw std::get<Error>(std::move(got));
   }
@@ -100,7 +129,7 @@ std::unique_ptr<store::ObjectSource> open_piece(Client& client, std::string_view
 
 void submit_piece(const std::shared_ptr<Client>& client, std::string_view key,
                   const store::ReadOptions& options, const Call& call, std::function<void(Piece)> done) {
-  submit(client, wanted(*client, key, options, call), false, std::move(done));
+  submit(client, pending(*client, key, options, call), false, done);
 }
 
 }  // namespace penstock::s3

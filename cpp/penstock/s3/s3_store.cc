@@ -74,11 +74,13 @@ std::unique_ptr<store::ObjectSource> S3Store::get(std::string_view key, const st
   return open_object(state_->client, key, options, state_->client->with_deadline(call));
 }
 
-bool S3Store::submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
-                         std::function<void(Piece)> done) {
-  if (!is_piece(options)) return false;
+void S3Store::submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
+                         std::function<void(Got)> done) {
   submit_piece(state_->client, key, options, state_->client->with_deadline(call), std::move(done));
-  return true;
+}
+
+bool S3Store::submits(const store::ReadOptions& options) const {
+  return is_piece(options);
 }
 
 Receipt S3Store::download(std::string_view key, const std::string& path, const store::FileOptions& options,

@@ -29,10 +29,12 @@ class S3Store : public store::ObjectStore {
   std::optional<store::ObjectMeta> find(std::string_view key, const Call& call = {}) override;
   std::unique_ptr<store::ObjectSource> get(std::string_view key, const store::ReadOptions& options = {},
                                            const Call& call = {}) override;
-  // The same of what piece.h fetches whole, and no thread waits for it: `done` runs on the I/O thread, once.
-  // False: nothing is begun, as it is more than that.
-  bool submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
-                  std::function<void(std::variant<std::unique_ptr<store::ObjectSource>, Error>)> done);
+  // The same without a thread that waits: `done` is called once, on the I/O thread, or at once if the client
+  // is closed, and must not throw. For a range that submits(): one that is fetched whole.
+  using Got = std::variant<std::unique_ptr<store::ObjectSource>, Error>;
+  void submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
+                  std::function<void(Got)> done);
+  bool submits(const store::ReadOptions& options) const;
   std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
                                     const Call& call = {}) override;
   using ObjectStore::put;

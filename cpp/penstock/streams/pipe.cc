@@ -32,10 +32,11 @@ Error writer_gave_up(Kind kind, std::string_view why) {
 // Copies run with the mutex let go: the reader alone moves bytes out of the filled part, the writer alone
 // into the free part, and the borders between them move only under the mutex.
 //
-// A reader that waits on an empty ring lends its buffer, and the writer fills that first: such a byte is
-// copied once, not twice, and until the reader has woken up further writes go the same way. Worth it: CPU
-// seconds a GB across two threads, 16 KiB writes and 256 KiB reads, with a ring of 64 KiB 0.15 (0.38 without
-// lending), of 256 KiB 0.37 (0.66); means of two runs on a two-core EPYC that was busy otherwise, GCC 12 -O2.
+// A reader that waits on an empty ring lends its buffer, and a writer that is no event loop fills that first:
+// such a byte is copied once, not twice, and until the reader has woken up further writes go the same way.
+// Worth it: CPU seconds a GB across two threads, 16 KiB writes and 256 KiB reads, with a ring of 64 KiB 0.15
+// (0.38 without lending), of 256 KiB 0.37 (0.66); means of two runs on a two-core EPYC that was busy
+// otherwise, GCC 12 -O2.
 struct PipeWriter::Ring {
   Ring(std::size_t bytes, Call given, const std::shared_ptr<Budget>& budget)
       : call(std::move(given)), memory(bytes, *budget) {}

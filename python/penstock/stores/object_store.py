@@ -113,7 +113,8 @@ class ObjectStore:
         Raises:
             NotFound: It is not there.
         Memory:
-            The connection's ring, at most 1 MiB.
+            The connection's ring, at most 1 MiB. On S3, a range of up to 256 KiB is fetched whole before this
+            returns, and held.
 
         >>> store = penstock.MemoryStore(); _ = store.put("k", b"0123456789")
         >>> store.get("k", range=slice(2, 5)).bytes()

@@ -231,7 +231,6 @@ TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
     void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
       if (key.find("/_pending/") != key.npos) {
         std::unique_lock lock{mutex};
-        ++removals;
         changed.wait_for(lock, std::chrono::seconds{60}, [&] { return told == 20; });
       }
       MemoryStore::remove(key, options, call);
@@ -243,7 +242,7 @@ TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
     std::mutex mutex;
     std::condition_variable changed;
     int told = 0;
-    std::atomic<int> removals = 0, removals_of_many = 0;
+    std::atomic<int> removals_of_many = 0;
   };
   const auto slow = std::make_shared<Slow>();
   slow->put("marker", as_bytes("{}"), {.metadata = {{"penstock-bundle", "mine"}}});
@@ -261,6 +260,51 @@ TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
   EXPECT_GE(slow->removals_of_many, 1);
   EXPECT_LT(slow->removals_of_many, 10);
   EXPECT_EQ(world.pending(), Names{});
+}
+
+TEST_F(RecoveryTest, more_records_than_are_judged_together_are_told_in_their_order) {
+  for (int i = 1000; i < 1600; ++i) {
+    const std::string bid = "custom-" + std::to_string(i);
+    put_record(bid, i % 3 == 0 ? "none" : committed_record(bid));
+  }
+  Names called;
+  const Recipe recipe{.id = "default",
+                      .on_complete = {[&](const BundleRef& ref) { called.push_back(ref.bid); }}};
+  const RecoveryReport report = world.storage()->recover(recipe);
+  EXPECT_EQ(report.recovered, 400u);
+  EXPECT_EQ(report.malformed, 200u);
+  EXPECT_EQ(called.size(), 400u);
+  EXPECT_TRUE(std::is_sorted(called.begin(), called.end()));
+  EXPECT_EQ(world.pending().size(), 200u);
+}
+
+TEST_F(RecoveryTest, a_store_of_somebody_elses_may_throw_what_it_likes) {
+  class Foreign : public store::MemoryStore {
+   public:
+    std::optional<store::ObjectMeta> find(std::string_view key, const Call& call) override {
+      if (key.ends_with("marker2")) throw std::runtime_error{"not as we do"};
+      return MemoryStore::find(key, call);
+    }
+    void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
+      if (key.ends_with("custom-4.json")) throw std::runtime_error{"nor this"};
+      MemoryStore::remove(key, options, call);
+    }
+  };
+  world.store = std::make_shared<Foreign>();
+  for (const int i : {1, 2, 3, 4}) {
+    const std::string bid = "custom-" + std::to_string(i), marker = "marker" + std::to_string(i);
+    world.store->put(marker, as_bytes("{}"), {.metadata = {{"penstock-bundle", "mine"}}});
+    const PendingRecord record{
+        .ref = reference(bid), .written = kNow, .marker = Marker{"", marker, "mine"}, .owner = "o"};
+    world.store->put("out/_pending/default/" + bid + ".json", as_bytes(to_text(record)));
+  }
+  const RecoveryReport report = world.storage()->recover(world.recipe);
+  EXPECT_LE(report.recovered, 2u);
+  EXPECT_GE(report.failed, 2u);
+  EXPECT_EQ(report.recovered + report.failed, 4u);
+  const Names left = world.pending();
+  EXPECT_TRUE(std::ranges::count(left, "out/_pending/default/custom-2.json"));
+  EXPECT_TRUE(std::ranges::count(left, "out/_pending/default/custom-4.json"));
 }
 
 TEST_F(RecoveryTest, what_cannot_be_removed_is_told_of_and_counted) {

@@ -1,4 +1,4 @@
-// The parts of the client that do no I/O: stall clock, slots, head, proxy choice.
+// The parts of the client that do no I/O: stall clock, head, proxy choice.
 #include <chrono>
 #include <map>
 #include <string>
@@ -8,7 +8,6 @@
 
 #include "penstock/http/head.h"
 #include "penstock/http/proxy.h"
-#include "penstock/http/slots.h"
 #include "penstock/http/stall.h"
 
 namespace penstock::http {
@@ -41,41 +40,6 @@ TEST(StallClock, at_rate_zero_any_byte_is_progress) {
   EXPECT_FALSE(clock.stalled());
   for (int i = 0; i < 16; ++i) clock.count(milliseconds{100}, 0);
   EXPECT_TRUE(clock.stalled());
-}
-
-struct Asker : Slots::Waiter {
-  Asker(std::string own_name, std::string& granted) : name(std::move(own_name)), order(granted) {}
-  virtual ~Asker() = default;
-  void slot_granted() override { order += name; }
-  std::string name;
-  std::string& order;
-};
-
-TEST(Slots, first_come_first_served_within_a_host_and_across_hosts) {
-  Slots slots(2);
-  std::string order;
-  Asker a("a", order), b("b", order), c("c", order), d("d", order);
-  EXPECT_TRUE(slots.take("x", 1, a));
-  EXPECT_TRUE(slots.take("y", 1, b));
-  EXPECT_FALSE(slots.take("x", 1, c));
-  EXPECT_FALSE(slots.take("z", 1, d));
-  slots.release("y");
-  EXPECT_EQ(order, "d") << "c came first, but its host is full";
-  slots.release("x");
-  EXPECT_EQ(order, "dc");
-}
-
-TEST(Slots, who_leaves_the_queue_gets_no_slot) {
-  Slots slots(1);
-  std::string order;
-  Asker a("a", order), b("b", order), c("c", order);
-  EXPECT_TRUE(slots.take("x", 1, a));
-  EXPECT_FALSE(slots.take("x", 1, b));
-  EXPECT_FALSE(slots.take("x", 1, c));
-  EXPECT_EQ(slots.waiting("x"), 2);
-  slots.leave("x", b);
-  slots.release("x");
-  EXPECT_EQ(order, "c");
 }
 
 Head head_of(const std::vector<std::string>& lines) {

@@ -37,7 +37,8 @@ class PieceTest : public ::testing::TestWithParam<bool> {
   Source get(const std::string& key, const store::ReadOptions& options) {
     if (!GetParam()) return store.get(key, options);
     std::promise<Piece> told;
-    EXPECT_TRUE(store.submit_get(key, options, {}, [&](Piece piece) { told.set_value(std::move(piece)); }));
+    EXPECT_TRUE(store.submits(options));
+    store.submit_get(key, options, {}, [&](Piece piece) { told.set_value(std::move(piece)); });
     Piece piece = told.get_future().get();
     if (auto* error = std::get_if<Error>(&piece)) throw std::move(*error);
     return std::get<Source>(std::move(piece));
@@ -89,6 +90,25 @@ TEST_P(PieceTest, ThatIsTheWholeIsAskedForOnceMoreIfItDiffers) {
   EXPECT_EQ(bucket.asked("GetObject").size(), 4u);
 }
 
+TEST_P(PieceTest, OfAServerThatSendsAllIsCorruptAndNotListenedTo) {
+  get_says({{200, {{"ETag", "\"e\""}}, std::string(4 << 20, 'x')}});
+  EXPECT_EQ(error_of([&] { get("k", kMiddle); }).kind(), Kind::corrupt);
+  EXPECT_LT(http_client->statistics().bytes_in, 1u << 20);
+}
+
+TEST_P(PieceTest, IsChargedForAsLongAsItIsHeld) {
+  const auto budget = http_client->budget();
+  const std::uint64_t before = budget->statistics().used;
+  get_says({{206, {{"ETag", "\"e\""}, {"Content-Range", "bytes 1-3/5"}}, "ell"}});
+  Source piece = get("k", kMiddle);
+  EXPECT_EQ(budget->statistics().used, before + 3);
+  piece.reset();
+  EXPECT_EQ(budget->statistics().used, before);
+  get_says({{500, {}, "no"}});
+  EXPECT_THROW(get("k", kMiddle), Error);
+  EXPECT_EQ(budget->statistics().used, before);
+}
+
 TEST_P(PieceTest, OfNothingIsMissing) {
   EXPECT_EQ(error_of([&] { get("none", kMiddle); }).facts().code, "NoSuchKey");
 }
@@ -114,7 +134,7 @@ TEST(Piece, IsAtMostAPage) {
                                          {.range = store::Range{.first = 7}},
                                          {.range = store::Range{.suffix = page + 1}}}) {
     EXPECT_FALSE(is_piece(more));
-    EXPECT_FALSE(store.submit_get("k", more, {}, [](Piece) {}));
+    EXPECT_FALSE(store.submits(more));
   }
 }
 

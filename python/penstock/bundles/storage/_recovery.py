@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from penstock.aio._jobs import STOPS_WITHIN, done, loop, retrieve
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleRef
 from penstock.bundles.storage import _pending
-from penstock.errors import Corrupt, Error
+from penstock.errors import Corrupt
 from penstock.streams import call
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 
     from penstock.bundles.core import FetcherRecipe
 
@@ -40,7 +41,7 @@ class Recovery:
         self._storage = storage
         self._recipe = recipe
         self._at_once = asyncio.Semaphore(_AT_ONCE)
-        self._reading = asyncio.Semaphore(_AT_ONCE)
+        self._asking = asyncio.Semaphore(_AT_ONCE)  # of the key-value store
         self._telling: set[asyncio.Task[None]] = set()
         self._over: list[str] = []  # BIDs of records beside the bundles, that may go
         self._dropping = False
@@ -48,10 +49,11 @@ class Recovery:
     async def run(self) -> None:
         """A bundle's hooks at a time, in the order of the BIDs; the queue is told side by side."""
         try:
-            async for ref, metadata, key in self._to_tell():
-                called_back = await self._called_back(ref)
-                await self._at_once.acquire()
-                self._tell(ref, metadata, key, drop=called_back)
+            async with aclosing(self._to_tell()) as to_tell:
+                async for ref, metadata, key in to_tell:
+                    called_back = await self._called_back(ref)
+                    await self._at_once.acquire()
+                    self._tell(ref, metadata, key, drop=called_back)
             if self._telling:
                 await asyncio.wait(self._telling)
         finally:
@@ -59,7 +61,7 @@ class Recovery:
                 task.cancel()
             await asyncio.gather(*self._telling, return_exceptions=True)
 
-    async def _to_tell(self) -> AsyncIterator[Told]:
+    async def _to_tell(self) -> AsyncGenerator[Told, None]:
         """Some are judged while the hooks of those before are called: each takes an answer or two of a store."""
         ahead: asyncio.Task[list[Told]] | None = None
         try:
@@ -96,30 +98,31 @@ class Recovery:
         try:
             texts = [text for _, text in records]
             verdicts = await done(self._storage._native().judge(texts, on, loop()), on.stop)
-        except Error as why:
+        except Exception as why:
             verdicts = [why] * len(records)
-        to_tell = []
+        to_tell, discarded = [], []
         for ((ref, metadata, key), _), verdict in zip(records, verdicts, strict=True):
-            if isinstance(verdict, Error):
+            if isinstance(verdict, Exception):
                 event = "PENDING_RECORD_MALFORMED" if isinstance(verdict, Corrupt) else "PENDING_RECORD_KEPT"
                 logger.warning(event, key=key, bundle_id=str(ref.bid), error=str(verdict))
             elif verdict == "discard":
-                await self._drop(ref, key)
+                discarded.append((ref, key))
             elif verdict == "tell":
                 to_tell.append((ref, metadata, key))
+        await self._drop(discarded)
         return to_tell
 
     async def _read(self, key: str | None, text: str | None) -> tuple[Told, str] | None:
         if text is None:
             try:
-                async with self._reading:
+                async with self._asking:
                     value = await self._storage._pending.kv_store.get(key)
+                text = value if value is None or isinstance(value, str) else json.dumps(value)
             except Exception as error:
                 logger.warning("PENDING_RECORD_KEPT", key=key, error=str(error))
                 return None
-            if value is None:
+            if text is None:
                 return None  # gone meanwhile
-            text = value if isinstance(value, str) else json.dumps(value)
         try:
             record = json.loads(text)
             ref, metadata = BundleRef.from_dict(record["bundle_ref"]), record.get("metadata") or {}
@@ -153,19 +156,14 @@ class Recovery:
             logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
         else:
             if drop:
-                await self._drop(ref, key)
+                await self._drop([(ref, key)])
         finally:
             self._at_once.release()
 
-    async def _drop(self, ref: BundleRef, key: str | None) -> None:
-        """The record goes, or is taken along by who is removing others: a bucket takes a thousand as soon as one."""
-        if key is not None:
-            try:
-                await self._storage._pending.kv_store.delete(key)
-            except Exception as error:
-                logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
-            return
-        self._over.append(str(ref.bid))
+    async def _drop(self, records: list[tuple[BundleRef, str | None]]) -> None:
+        """They go, or are taken along by who is removing others: a bucket takes a thousand as soon as one."""
+        await asyncio.gather(*(self._forget(ref, key) for ref, key in records if key is not None))
+        self._over += [str(ref.bid) for ref, key in records if key is None]
         if self._dropping:
             return
         self._dropping = True
@@ -177,13 +175,20 @@ class Recovery:
         finally:
             self._dropping = False
 
-    async def _not_removed(self, bids: list[str]) -> dict[str, Error]:
+    async def _not_removed(self, bids: list[str]) -> Mapping[str, Exception]:
         on = call()
         recipe_id = self._recipe.recipe_id
         try:
             return await done(self._storage._native().remove_pending(recipe_id, bids, on, loop()), on.stop)
-        except Error as error:
+        except Exception as error:
             return dict.fromkeys(bids, error)
+
+    async def _forget(self, ref: BundleRef, key: str) -> None:
+        try:
+            async with self._asking:
+                await self._storage._pending.kv_store.delete(key)
+        except Exception as error:
+            logger.warning("PENDING_RECORD_KEPT", bundle_id=str(ref.bid), error=str(error))
 
 
 async def in_time(seconds: float, work: Coroutine[Any, Any, None]) -> bool:
