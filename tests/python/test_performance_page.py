@@ -80,6 +80,15 @@ def test_the_tables_of_bundles_have_the_figures_of_the_run() -> None:
         assert row(name, [f"{one['p99']:.2f}, {one['max']:.2f}" for one in late]) in PAGE
 
 
+def test_the_table_of_the_interpreter_has_the_figures_of_the_run() -> None:
+    of = json.loads((KEPT / "edge.json").read_text())
+    start, late = of["startup"], of["late_ms"]
+    figures = [f"{start['import_ms']:.1f} ms", f"{start['store_ms']:.1f} ms"]
+    figures += [f"{late[how]['p99']:.2f} ms" for how in ("paced", "at_once")]
+    figures.append(f"{100 * of['gil']['share']:.1f} %")
+    assert f"| {' | '.join(figures)} |" in PAGE
+
+
 def test_the_chart_is_drawn_from_the_run() -> None:
     spec = importlib.util.spec_from_file_location("chart", ROOT / "bench/chart.py")
     assert spec is not None
