@@ -112,6 +112,7 @@ class Recovery {
 
   void drop_all(const std::vector<Over>& some) {
     std::vector<std::string> bids;
+    bids.reserve(some.size());
     for (const Over& one : some) bids.push_back(one.bid);
     std::map<std::string, Error> failures;
     try {

@@ -128,7 +128,8 @@ std::unique_ptr<store::ObjectSource> open_piece(Client& client, std::string_view
 }
 
 void submit_piece(const std::shared_ptr<Client>& client, std::string_view key,
-                  const store::ReadOptions& options, const Call& call, std::function<void(Piece)> done) {
+                  const store::ReadOptions& options, const Call& call,
+                  const std::function<void(Piece)>& done) {
   submit(client, pending(*client, key, options, call), false, done);
 }
 

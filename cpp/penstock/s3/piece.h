@@ -24,6 +24,7 @@ std::unique_ptr<store::ObjectSource> open_piece(Client& client, std::string_view
 // closed, and must not throw. Throws what can be refused at once.
 using Piece = std::variant<std::unique_ptr<store::ObjectSource>, Error>;
 void submit_piece(const std::shared_ptr<Client>& client, std::string_view key,
-                  const store::ReadOptions& options, const Call& call, std::function<void(Piece)> done);
+                  const store::ReadOptions& options, const Call& call,
+                  const std::function<void(Piece)>& done);
 
 }  // namespace penstock::s3

@@ -75,8 +75,8 @@ std::unique_ptr<store::ObjectSource> S3Store::get(std::string_view key, const st
 }
 
 void S3Store::submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
-                         std::function<void(Got)> done) {
-  submit_piece(state_->client, key, options, state_->client->with_deadline(call), std::move(done));
+                         const std::function<void(Got)>& done) {
+  submit_piece(state_->client, key, options, state_->client->with_deadline(call), done);
 }
 
 bool S3Store::submits(const store::ReadOptions& options) const {

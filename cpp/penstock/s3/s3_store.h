@@ -33,7 +33,7 @@ class S3Store : public store::ObjectStore {
   // is closed, and must not throw. For a range that submits(): one that is fetched whole.
   using Got = std::variant<std::unique_ptr<store::ObjectSource>, Error>;
   void submit_get(std::string_view key, const store::ReadOptions& options, const Call& call,
-                  std::function<void(Got)> done);
+                  const std::function<void(Got)>& done);
   bool submits(const store::ReadOptions& options) const;
   std::unique_ptr<Sink> open_writer(std::string_view key, const store::WriteOptions& options = {},
                                     const Call& call = {}) override;

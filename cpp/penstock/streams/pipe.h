@@ -37,8 +37,8 @@ class PipeWriter : public Sink {
 
   // Takes what fits now, perhaps nothing; returns how much. Throws if the reader is gone.
   std::size_t try_write(Bytes bytes);
-  // The same, never straight into a waiting reader's buffer: that may be fresh memory, whose page faults would
-  // be this thread's. For an event loop, which others wait for.
+  // The same, never straight into a waiting reader's buffer: that may be fresh memory, whose page faults
+  // would be this thread's. For an event loop, which others wait for.
   std::size_t try_write_to_ring(Bytes bytes);
   std::size_t room() const;
   std::size_t capacity() const;
