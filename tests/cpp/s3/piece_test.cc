@@ -106,6 +106,9 @@ TEST_P(PieceTest, IsChargedForAsLongAsItIsHeld) {
   EXPECT_EQ(budget->statistics().used, before);
   get_says({{500, {}, "no"}});
   EXPECT_THROW(get("k", kMiddle), Error);
+  std::promise<void> later;  // the I/O thread lets go of it after it has told
+  http_client->post([&] { later.set_value(); });
+  later.get_future().wait();
   EXPECT_EQ(budget->statistics().used, before);
 }
 
