@@ -8,7 +8,7 @@ from zlib import crc32
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from job import BUCKET_READ, KEYS, REGION, asked, by_tasks
+from job import BUCKET_READ, KEYS, REGION, Unable, asked, by_tasks
 
 
 async def main() -> None:
@@ -36,7 +36,7 @@ async def main() -> None:
             return crc
 
         async def put(key: str) -> int:
-            raise NotImplementedError("it has no managed upload")
+            raise Unable("it has no managed upload")
 
         await by_tasks(job, ranged, get, put)
 

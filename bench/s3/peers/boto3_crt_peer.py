@@ -3,29 +3,16 @@
 usage: boto3_crt_peer.py ENDPOINT get|put COUNT SIZE CONCURRENCY OF
 """
 
-from zlib import crc32
-
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
-from job import BUCKET_READ, KEYS, REGION, asked, by_threads
+from job import BUCKET_READ, KEYS, REGION, Checking, Unable, asked, by_threads
 from s3transfer.crt import (
     BotocoreCRTCredentialsWrapper,
     BotocoreCRTRequestSerializer,
     CRTTransferManager,
     create_s3_crt_client,
 )
-
-
-class Checking:
-    """A file object that keeps nothing but a CRC32; CRT writes in order."""
-
-    def __init__(self) -> None:
-        self.crc = 0
-
-    def write(self, data: bytes) -> int:
-        self.crc = crc32(data, self.crc)
-        return len(data)
 
 
 def main() -> None:
@@ -45,7 +32,7 @@ def main() -> None:
     with CRTTransferManager(client, serializer) as manager:
 
         def ranged(first: int, last: int) -> int:
-            raise NotImplementedError("it has no verb for a piece")
+            raise Unable("it has no verb for a piece")
 
         def get(key: str) -> int:
             target = Checking()

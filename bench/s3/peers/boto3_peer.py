@@ -7,18 +7,7 @@ from zlib import crc32
 
 import boto3
 from botocore.config import Config
-from job import BUCKET_READ, KEYS, REGION, asked, by_threads
-
-
-class Checking:
-    """A file object that keeps nothing but a CRC32. It cannot seek, so it is written in order."""
-
-    def __init__(self) -> None:
-        self.crc = 0
-
-    def write(self, data: bytes) -> int:
-        self.crc = crc32(data, self.crc)
-        return len(data)
+from job import BUCKET_READ, KEYS, REGION, Checking, asked, by_threads
 
 
 def main() -> None:

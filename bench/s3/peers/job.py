@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TypeVar
+from zlib import crc32
 
 BUCKET_READ = "bytes"  # the origin's: what is in it is made as it is asked for
 KEYS = ("testkey", "testsecret123")
@@ -66,6 +67,21 @@ class Outcome:
         self.crcs += other.crcs
         self.failed += other.failed
         self.why = other.why or self.why
+
+
+class Checking:
+    """A file object that keeps nothing but a CRC32. It cannot seek, so it is written in order."""
+
+    def __init__(self) -> None:
+        self.crc = 0
+
+    def write(self, data: bytes) -> int:
+        self.crc = crc32(data, self.crc)
+        return len(data)
+
+
+class Unable(Exception):
+    """The peer has no such verb; run.py does not ask it to."""
 
 
 def asked(name: str) -> Job:
