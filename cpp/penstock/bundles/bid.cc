@@ -118,7 +118,7 @@ bool is_chosen(std::string_view text) {
 }  // namespace
 
 Bid Bid::generate() {
-  static BidGenerator generator;
+  static auto& generator = *new BidGenerator;  // never freed: other threads may ask while the process exits
   return generator.next();
 }
 

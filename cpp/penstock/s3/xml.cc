@@ -132,7 +132,7 @@ ObjectPage parse_objects(std::string_view xml) {
 }
 
 const std::string& ListedPart::checksum(Algorithm algorithm) const {
-  static const std::string none;
+  static const auto& none = *new std::string;  // never freed, as I/O threads outlive statics
   if (algorithm == Algorithm::crc64nvme) return crc64nvme;
   if (algorithm == Algorithm::crc32c) return crc32c;
   return algorithm == Algorithm::crc32 ? crc32 : none;
