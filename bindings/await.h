@@ -59,12 +59,12 @@ class Completion : public Runtime::Notice {
 // answered.
 template <class Work>
 auto blocking(const CallPointer& state, Work&& work) {
-  std::optional<Runtime::Blocked> blocked;
+  std::optional<Runtime::UnderWay> under_way;
   std::optional<base::WaitHook> hook;
   if (on_main_thread()) {
     hook.emplace([&state] { check_signals(*state); });
   } else {
-    blocked.emplace(state);
+    under_way.emplace(state, Runtime::Waiter::thread);
   }
   GilReleased release;
   return state->finish(std::forward<Work>(work));

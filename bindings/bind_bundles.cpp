@@ -4,6 +4,7 @@
 #include "penstock/bundles/folder_bundles.h"
 #include "penstock/bundles/names.h"
 #include "penstock/bundles/object_bundles.h"
+#include "penstock/bundles/recovery.h"
 
 #include "await.h"
 #include "bind.h"
@@ -129,6 +130,8 @@ void bind_layout(py::module_& core) {
 }  // namespace
 
 void bind_bundles(py::module_& core) {
+  core.attr("RECOVERED_AT_ONCE") = bundles::kRecoveredAtOnce;
+  core.attr("JUDGED_TOGETHER") = bundles::kJudgedTogether;
   py::class_<bundles::FolderBundles, std::shared_ptr<bundles::FolderBundles>> folder(core, "FolderBundles",
                                                                                      plain_type());
   folder.def(py::init([](const std::string& path, const py::dict& options) {

@@ -37,7 +37,10 @@ http::ClientOptions client_options(const py::dict& options) {
   take<double>(options, "connect", [&](double s) { out.connect = milliseconds(s); });
   take<double>(options, "first_byte", [&](double s) { out.first_byte = milliseconds(s); });
   take<double>(options, "stall_window", [&](double s) { out.stall_window = milliseconds(s); });
-  take<std::size_t>(options, "ring_bytes", [&](std::size_t n) { out.ring_bytes = n; });
+  take<std::size_t>(options, "ring_bytes", [&](std::size_t n) {
+    if (n < 64_KiB) throw Error{Kind::refused, "ring_bytes must be 64 KiB to 8 MiB"};
+    out.ring_bytes = n;
+  });
   take<bool>(options, "bulk", [&](bool on) { out.bulk = on; });
   take<std::string>(options, "retry_mode", [&](const std::string& mode) {
     check_one_of("retry_mode", mode, {"standard", "legacy"});

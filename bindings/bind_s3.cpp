@@ -55,14 +55,22 @@ py::dict to_dict(const s3::Capabilities& row) {
   out["max_part_bytes"] = row.max_part_bytes;
   out["max_parts"] = row.max_parts;
   out["equal_parts"] = row.equal_parts;
+  out["default_part_bytes"] = row.default_part_bytes;
   out["checksum"] = row.checksum;
+  out["content_md5"] = row.content_md5;
   out["trailers"] = row.trailers;
   out["conditional_put"] = std::string{s3::to_string(row.conditional_put)};
   out["conditional_complete"] = std::string{s3::to_string(row.conditional_complete)};
+  out["declares_size"] = row.declares_size;
   out["metadata_bytes"] = row.metadata_bytes;
   out["multipart_copy"] = row.multipart_copy;
   out["single_deletes"] = row.single_deletes;
   out["list"] = row.lists_v1 ? "v1" : "v2";
+  out["raw_keys"] = row.raw_keys;
+  out["upload_id_marker"] = row.upload_id_marker;
+  out["https_only"] = row.https_only;
+  out["expects_continue"] = row.expects_continue;
+  out["closes_early"] = row.closes_early;
   return out;
 }
 

@@ -68,7 +68,7 @@ class GotLater : public Completion<Opened> {
 
  private:
   CallPointer state_;
-  Runtime::Running running_{state_};
+  Runtime::UnderWay under_way_{state_, Runtime::Waiter::future};
 };
 
 // A future; null if it is not such a get.

@@ -35,6 +35,19 @@ py::object read(const SourcePointer& source, std::size_t n, bool full, const py:
   });
 }
 
+// What is at hand, up to `n`, with the GIL and without a future: for an event loop. None if that is less than
+// `least`.
+py::object read_ready(const SourcePointer& source, std::size_t n, std::size_t least) {
+  const std::size_t ready = std::min(n, source->ready());
+  if (ready == 0 || ready < least) return py::none();
+  Chunk chunk{ready};
+  source->call()->finish([&](const Call& call) {
+    Attentive attentive{*source, call};
+    chunk.fill(attentive, false);
+  });
+  return std::move(chunk).take();
+}
+
 // All that is left: more than `limit` is refused. What is held is had at once, with the GIL and without a
 // future.
 py::object read_all(const SourcePointer& source, std::uint64_t limit, const py::object& loop) {
@@ -63,12 +76,14 @@ std::map<std::string, std::string> digests(const SourceHandle& stage) {
 void bind_sources(py::module_& core) {
   py::class_<SourceHandle, SourcePointer>(core, "Source", plain_type())
       .def("read", &read, py::arg("n"), py::arg("full") = true, py::arg("loop") = py::none())
+      .def("read_ready", &read_ready, py::arg("n"), py::arg("least"))
       .def("read_all", &read_all, py::arg("limit"), py::arg("loop") = py::none())
       .def("close", &SourceHandle::close, py::call_guard<GilReleased>())
       .def("stop", [](const SourceHandle& source) { source.call()->stop(); })
       .def_property_readonly("closed", &SourceHandle::closed)
       .def_property_readonly("held", &SourceHandle::held)
       .def_property_readonly("remaining", &SourceHandle::remaining)
+      .def_property_readonly("ready", &SourceHandle::ready)
       .def_property_readonly("rewindable", &SourceHandle::rewindable)
       .def("mark", &SourceHandle::mark)
       .def(

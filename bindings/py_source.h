@@ -87,6 +87,10 @@ class SourceHandle : public Source {
     Exclusive use{busy_};
     return open().remaining();
   }
+  std::size_t ready() const override {
+    Exclusive use{busy_};
+    return open().ready();
+  }
   bool rewindable() const override {
     Exclusive use{busy_};
     return open().rewindable();

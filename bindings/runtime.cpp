@@ -56,49 +56,39 @@ void Runtime::after_fork_in_child() {
   current = nullptr;
 }
 
-Runtime::Blocked::Blocked(CallPointer state) : runtime_(instance()), state_(std::move(state)) {
+Runtime::UnderWay::UnderWay(CallPointer state, Waiter waiter)
+    : runtime_(instance()),
+      calls_(waiter == Waiter::future ? runtime_.of_futures_ : runtime_.of_threads_),
+      state_(std::move(state)) {
   std::lock_guard lock{runtime_.mutex_};
-  if (runtime_.closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
-  runtime_.blocked_.insert(state_);
+  runtime_.check_open();
+  calls_.insert(state_);
 }
 
-Runtime::Blocked::~Blocked() {
+Runtime::UnderWay::~UnderWay() {
   if (&runtime_ != current.load()) return;  // a callback forked: this is the child
   std::unique_lock lock{runtime_.mutex_};
-  const auto ended = runtime_.blocked_.extract(runtime_.blocked_.find(state_));
+  const auto ended = calls_.extract(calls_.find(state_));
   if (runtime_.closed_) runtime_.ended_.notify_all();
   lock.unlock();  // dropping the last state may take the GIL
 }
 
-Runtime::Running::Running(CallPointer state) : runtime_(instance()), state_(std::move(state)) {
-  std::lock_guard lock{runtime_.mutex_};
-  if (runtime_.closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
-  runtime_.running_.insert(state_);
-}
-
-Runtime::Running::~Running() {
-  if (&runtime_ != current.load()) return;
-  std::unique_lock lock{runtime_.mutex_};
-  const auto ended = runtime_.running_.extract(runtime_.running_.find(state_));
-  if (runtime_.closed_) runtime_.ended_.notify_all();
-  lock.unlock();
+void Runtime::check_open() const {
+  if (closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
 }
 
 void Runtime::run(const CallPointer& state, std::function<void()> job) {
+  auto under_way = std::make_shared<UnderWay>(state, Waiter::future);
   Workers* workers = nullptr;
   {
     std::lock_guard lock{mutex_};
-    if (closed_) throw std::runtime_error("penstock is shut down: the interpreter is exiting");
+    check_open();
     if (!workers_) workers_ = std::make_unique<Workers>();
     workers = workers_.get();
-    running_.insert(state);
   }
-  workers->run([this, state, job = std::move(job)] {
+  workers->run([under_way = std::move(under_way), job = std::move(job)]() mutable {
     job();
-    std::unique_lock lock{mutex_};
-    const auto ended = running_.extract(running_.find(state));
-    if (closed_) ended_.notify_all();
-    lock.unlock();  // dropping the last state may take the GIL
+    under_way.reset();
   });
 }
 
@@ -151,28 +141,27 @@ void Runtime::notify() {
 }
 
 void Runtime::stop_jobs() {
+  {
+    std::lock_guard lock{mutex_};
+    closed_ = true;
+  }
+  const bool ended = stop_calls(of_futures_, kExit);
   std::unique_lock lock{mutex_};
-  closed_ = true;
-  auto running = running_;
-  lock.unlock();
-  for (const CallPointer& state : running) state->stop();
-  running.clear();
-  lock.lock();
-  const bool ended = ended_.wait_for(lock, kExit, [this] { return running_.empty(); });
   auto workers = std::move(workers_);
   lock.unlock();
   if (!ended)
     workers.release();  // user code that does not return keeps its thread; joining it would hang the exit
 }
 
-void Runtime::stop_blocked() {
+// Whether all ended in time.
+bool Runtime::stop_calls(const std::multiset<CallPointer>& calls, std::chrono::seconds patience) {
   std::unique_lock lock{mutex_};
-  auto blocked = blocked_;
+  auto stopped = calls;
   lock.unlock();
-  for (const CallPointer& state : blocked) state->stop();
-  blocked.clear();
+  for (const CallPointer& state : stopped) state->stop();
+  stopped.clear();
   lock.lock();
-  ended_.wait_for(lock, kLeave, [this] { return blocked_.empty(); });
+  return ended_.wait_for(lock, patience, [&] { return calls.empty(); });
 }
 
 void Runtime::end_batches() {
@@ -200,7 +189,7 @@ void Runtime::shutdown() {
   GilReleased release;
   if (Runtime* made = current.load()) {
     made->stop_jobs();
-    made->stop_blocked();
+    made->stop_calls(made->of_threads_, kLeave);
     made->end_batches();
   }
   http::Client::close_all();  // their pending chores may still log

@@ -46,30 +46,22 @@ class Runtime {
     virtual void tell() = 0;  // GIL held; must not throw
   };
 
-  // A blocking call on a thread that is not the main one, for as long as this lives: made before the GIL is
-  // let go of, so that it ends when the thread has it again. Throws std::runtime_error after shutdown.
-  class Blocked {
+  // Who waits for a call: a future of a loop, which is told of the outcome; or a thread that is not the main
+  // one, in the call.
+  enum class Waiter { future, thread };
+
+  // A call under way, for as long as this lives. A thread's is made before the GIL is let go of, so that it
+  // ends when the thread has it again. Throws std::runtime_error after shutdown.
+  class UnderWay {
    public:
-    explicit Blocked(CallPointer state);
-    ~Blocked();
-    Blocked(const Blocked&) = delete;
-    Blocked& operator=(const Blocked&) = delete;
+    UnderWay(CallPointer state, Waiter waiter);
+    ~UnderWay();
+    UnderWay(const UnderWay&) = delete;
+    UnderWay& operator=(const UnderWay&) = delete;
 
    private:
     Runtime& runtime_;
-    CallPointer state_;
-  };
-
-  // An async call that has no worker, for as long as this lives: until its outcome is told.
-  class Running {
-   public:
-    explicit Running(CallPointer state);
-    ~Running();
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
-
-   private:
-    Runtime& runtime_;
+    std::multiset<CallPointer>& calls_;
     CallPointer state_;
   };
 
@@ -77,8 +69,8 @@ class Runtime {
   static void after_fork_in_child();
   static void shutdown();
 
-  // Runs `job` on a worker; `state` is stopped if the process ends first. Throws std::runtime_error after
-  // shutdown.
+  // Runs `job` on a worker, for a future; `state` is stopped if the process ends first. Throws
+  // std::runtime_error after shutdown.
   void run(const CallPointer& state, std::function<void()> job);
   // Its transfers may call Python, so they end before that does.
   void end_at_exit(std::weak_ptr<files::FetchMany> batch);
@@ -87,10 +79,11 @@ class Runtime {
   LogSink log_sink();
 
  private:
+  void check_open() const;  // under the mutex
   void notify();
   void start_notifier();
   void stop_jobs();
-  void stop_blocked();
+  bool stop_calls(const std::multiset<CallPointer>& calls, std::chrono::seconds patience);
   void end_batches();
   void stop_notifier();
 
@@ -100,7 +93,7 @@ class Runtime {
   std::deque<std::unique_ptr<Notice>> queue_;
   std::size_t lines_ = 0;
   bool stopping_ = false, closed_ = false;
-  std::multiset<CallPointer> running_, blocked_;
+  std::multiset<CallPointer> of_futures_, of_threads_;
   std::vector<std::weak_ptr<files::FetchMany>> batches_;
   std::unique_ptr<Workers> workers_;
   std::thread notifier_;

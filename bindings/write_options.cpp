@@ -36,6 +36,7 @@ store::WriteOptions write_options(const py::dict& options) {
   take(options, "storage_class", out.storage_class);
   take(options, "sse", out.sse);
   take(options, "kms_key_id", out.kms_key_id);
+  take(options, "checksum", out.checksum);
   take(options, "part_bytes", out.part_bytes);
   take(options, "max_parts_in_flight", out.max_parts_in_flight);
   take(options, "token", out.token);

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         UploadState,
     )
     from penstock.opening import open
+    from penstock.stores.config import S3Config
 
 __version__: str = _core.__version__
 
@@ -80,6 +81,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "RemoveReport",
+    "S3Config",
     "S3Store",
     "Sha256",
     "Sink",
@@ -110,6 +112,7 @@ _LATE_NAMES = {
     "Gunzip": "codecs",
     "open": "opening",
     "fetch": "files",
+    "S3Config": "stores.config",
     **dict.fromkeys(
         (
             "ObjectMeta",
@@ -128,7 +131,10 @@ _LATE_NAMES = {
 
 
 def set_budget(limit: int | str) -> None:
-    """Set the process's ceiling on memory that grows with data (96 MiB); for what is opened from now on."""
+    """Set the process's ceiling on memory that grows with data (96 MiB); for what is opened from now on.
+
+    ``PENSTOCK_BUDGET`` sets it from outside, such as ``256MiB``.
+    """
     from penstock.units import size
 
     _core.set_budget(size(limit))

@@ -10,6 +10,7 @@ from penstock.errors import Refused
 from penstock.uris import store_at
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import BinaryIO, Literal, TextIO, overload
 
@@ -115,11 +116,11 @@ if TYPE_CHECKING:
 
     @overload
     def open(
-        uri: str, mode: Literal["rb"] = "rb", *, config: dict[str, Any] | None = None, **options: Any
+        uri: str, mode: Literal["rb"] = "rb", *, config: Mapping[str, Any] | None = None, **options: Any
     ) -> BinaryIO: ...
     @overload
     def open(
-        uri: str, mode: Literal["wb", "xb"], *, config: dict[str, Any] | None = None, **options: Any
+        uri: str, mode: Literal["wb", "xb"], *, config: Mapping[str, Any] | None = None, **options: Any
     ) -> ObjectWriter: ...
     @overload
     def open(
@@ -129,7 +130,7 @@ if TYPE_CHECKING:
         encoding: str = "utf-8",
         errors: str | None = None,
         newline: str | None = None,
-        config: dict[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> TextIO: ...
     @overload
@@ -140,7 +141,7 @@ if TYPE_CHECKING:
         encoding: str = "utf-8",
         errors: str | None = None,
         newline: str | None = None,
-        config: dict[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> TextWriter: ...
 
@@ -152,7 +153,7 @@ def open(
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
-    config: dict[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """Open the object a URI names as a file.

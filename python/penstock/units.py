@@ -9,8 +9,9 @@ from penstock import _core
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    Size = int | str
     Span = float | str | timedelta
+
+Size = int | str
 
 
 def size(value: Size) -> int:

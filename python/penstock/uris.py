@@ -8,19 +8,25 @@ from typing import TYPE_CHECKING, Any
 from penstock import _core
 from penstock.errors import Refused
 from penstock.stores import FolderStore, MemoryStore, S3Store
+from penstock.stores.s3 import bucket_and_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Unpack
+
     from penstock.objects import Receipt
     from penstock.stores import GetResult, ObjectStore
+    from penstock.stores.config import S3Config
 
 
-def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
+def store_at(uri: str, **config: Unpack[S3Config]) -> tuple[ObjectStore, str]:
     """The store and the key a URI names.
 
     Args:
         uri: ``s3://bucket/key``: the key is raw, ``%`` and ``?`` are characters. ``file:///path``:
             percent-encoded. ``memory://bucket/key``: in this process, as long as it lives.
-        config: Arguments of S3Store.
+        config: Arguments of S3Store, as S3Config has them.
     Raises:
         Refused: Another scheme, or no key.
 
@@ -30,7 +36,7 @@ def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
     """
     scheme, _, rest = uri.partition("://")
     if scheme == "s3":
-        bucket, _, key = rest.partition("/")
+        bucket, key = bucket_and_key(uri)
         return S3Store(bucket, **config), key
     if scheme == "file":
         folder, _, name = file_path(uri).rpartition("/")
@@ -61,7 +67,7 @@ def file_path(uri: str) -> str:
     return f"/{unquote(path)}"
 
 
-def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **options: Any) -> Receipt:
+def put(uri: str, data: Any, *, config: Mapping[str, Any] | None = None, **options: Any) -> Receipt:
     """Write the object a URI names; options as for ObjectStore.put, ``config`` as for S3Store.
 
     >>> penstock.put(folder.as_uri() + "/b.csv", b"a,b").bytes
@@ -71,7 +77,7 @@ def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **options:
     return store.put(key, data, **options)
 
 
-def get(uri: str, *, config: dict[str, Any] | None = None, **options: Any) -> GetResult:
+def get(uri: str, *, config: Mapping[str, Any] | None = None, **options: Any) -> GetResult:
     """Open the object a URI names; options as for ObjectStore.get, ``config`` as for S3Store."""
     store, key = store_at(uri, **(config or {}))
     return store.get(key, **options)

@@ -42,26 +42,46 @@ class Upload:
     parts: dict[int, Stored] = field(default_factory=dict)
 
 
+OF_BUCKET_BY_QUERY = {"uploads": "ListUploads", "delete": "DeleteObjects"}
+OF_BUCKET = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "GET": "ListObjects"}
+OF_UPLOAD = {"PUT": "UploadPart", "POST": "CompleteUpload", "DELETE": "AbortUpload", "GET": "ListParts"}
+OF_OBJECT = {
+    "PUT": "PutObject",
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "DELETE": "DeleteObject",
+    "POST": "CreateUpload",
+}
+OPERATIONS = {
+    *OF_BUCKET_BY_QUERY.values(),
+    *OF_BUCKET.values(),
+    *OF_UPLOAD.values(),
+    *OF_OBJECT.values(),
+    "CopyObject",
+    "CopyPart",
+    "GetTagging",
+}
+
+
 def operation_of(request: Request) -> str:
     """The S3 name of a request, from its method, its query and whether it names a key."""
     query, has_key = request.query, len(request.path.strip("/").split("/", 1)) > 1
     if not has_key:
-        named = {"uploads": "ListUploads", "delete": "DeleteObjects"}
-        default = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "GET": "ListObjects"}
-        return next((named[name] for name in query if name in named), default.get(request.method, "Unknown"))
+        named = [OF_BUCKET_BY_QUERY[name] for name in query if name in OF_BUCKET_BY_QUERY]
+        return named[0] if named else OF_BUCKET.get(request.method, "Unknown")
     if "tagging" in query:
         return "GetTagging"
-    copies = request.method == "PUT" and request.header("x-amz-copy-source")
-    if copies:
+    if request.method == "PUT" and request.header("x-amz-copy-source"):
         return "CopyPart" if "uploadId" in query else "CopyObject"
-    if "uploadId" in query:
-        ours = {"PUT": "UploadPart", "POST": "CompleteUpload", "DELETE": "AbortUpload", "GET": "ListParts"}
-        return ours[request.method]
-    if request.method == "POST":
-        return "CreateUpload"
-    return {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}[
-        request.method
-    ]
+    return (OF_UPLOAD if "uploadId" in query else OF_OBJECT)[request.method]
+
+
+def known(operation: str) -> str:
+    if operation not in OPERATIONS:
+        raise ValueError(
+            f"{operation} is no operation of ScriptedS3; it knows {', '.join(sorted(OPERATIONS))}"
+        )
+    return operation
 
 
 def error(status: int, code: str, *headers: tuple[str, str], extra: str = "", message: str = "") -> Answer:
@@ -86,14 +106,14 @@ class ScriptedS3(Wire):
 
     def on(self, operation: str, *faults: Fault | None) -> None:
         """The next calls of `operation` meet these faults, in order; None is an honest answer."""
-        self._faults[operation].extend(faults)
+        self._faults[known(operation)].extend(faults)
 
     def on_head(self, operation: str, *answers: Answer) -> None:
         """The next calls are answered before their body is read."""
-        self._early[operation].extend(answers)
+        self._early[known(operation)].extend(answers)
 
     def asked(self, operation: str) -> list[Request]:
-        return [r for r in self.requests if operation_of(r) == operation]
+        return [r for r in self.requests if operation_of(r) == known(operation)]
 
     def answer_to_head(self, request: Request) -> Answer | None:
         with self._state:

@@ -80,7 +80,7 @@ def compare_twins(one: Any, other: Any) -> None:
 
 def test_whatever_does_io_has_a_twin() -> None:
     values = {"AddressPolicy", "ObjectMeta", "OpenUpload", "PostForm", "Progress", "Range", "Receipt"}
-    values |= {"RemoveReport", "StoreProtocol", "SweepReport", "UploadState"}
+    values |= {"RemoveReport", "S3Config", "StoreProtocol", "SweepReport", "UploadState"}
     modules = {"aio", "aws", "testing"}
     errors = {name for name in penstock.__all__ if hasattr(getattr(penstock, name), "__cause__")}
     assert set(penstock.__all__) - set(aio.__all__) == values | modules | errors | {"set_budget"}

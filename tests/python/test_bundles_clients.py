@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import penstock
 import pytest
-from bundle_places import S3, Folder, Publisher, chunks, recipe, ref
+from bundle_places import S3, Folder, ForeignStore, Hooks, Publisher, Run, chunks, recipe, ref
 from conftest import Bucket
 from penstock.bundles.exceptions import MissingAWSCredentialsError, SqsQueueUrlRequiredError
 from penstock.bundles.storage import (
@@ -20,6 +20,7 @@ from penstock.bundles.storage import (
     pipeline_storage,
 )
 from penstock.testing import fill
+from test_bundles_storage import complete_one
 
 
 class Client:
@@ -101,6 +102,45 @@ def test_a_client_put_in_place_of_ours_stores_all_of_it():
     assert client.uploads == {}
     assert not [key for key in client.objects if "_pending" in key]
     assert storage.sqs_publisher.told == [("custom-one", {"m": 1}, "fr")]
+
+
+class Broken(Client):
+    """Whatever is asked of one bundle raises what no client should."""
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        if "custom-a" in Key:
+            raise ZeroDivisionError("a mistake of the client's")
+        return super().get_object(Bucket, Key)
+
+    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        self.get_object(Bucket, Key)
+        return super().head_object(Bucket, Key)
+
+
+def test_a_client_that_breaks_at_one_bundle_keeps_its_record_and_stops_no_other():
+    client, store = Client(), ForeignStore()
+
+    def told_by(client: Client) -> list[str]:
+        hooks = Hooks()
+        storage = pipeline()
+        storage.s3_client = client
+        asyncio.run(storage.on_run_start(Run(store), recipe(hooks)))
+        return hooks.told
+
+    async def leave_untold() -> None:
+        storage = pipeline(kv_store=store, callback_errors="raise")
+        storage.s3_client = client
+        for name in ("custom-a", "custom-b"):
+            with pytest.raises(RuntimeError):
+                await complete_one(storage, name, recipe(Hooks(RuntimeError("not yet"))))
+
+    asyncio.run(leave_untold())
+    broken = Broken()
+    broken.objects = client.objects
+    assert told_by(broken) == ["custom-b"]
+    assert [key.rpartition(":")[2] for key in store.values] == ["custom-a"]
+    assert told_by(client) == ["custom-a"]
+    assert store.values == {}
 
 
 def test_boto3_itself_does(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,7 @@ def test_several_urls_into_a_folder_with_json(origin: Origin, tmp_path: Path) ->
         (["/a.csv", "--sha256", "xyz"], 2),
         (["/a.csv", "/b.csv", "--sha256", "0" * 64], 2),
         (["/a.csv", "/dir/a.csv"], 2),
+        (["/a.csv", "--sha256", "0" * 64, "--checksum", "md5:" + "0" * 32], 2),
         (["/a.csv", "--expect-bytes", "12"], 3),
         (["/a.csv", "/none.csv", "/b.csv", "--max-bytes", "15"], 1),
         ([], 2),
@@ -78,8 +79,8 @@ def test_several_urls_into_a_folder_with_json(origin: Origin, tmp_path: Path) ->
         (["/a.csv", "--guard", "publc"], 2),
     ],
     ids=[
-        *("digest", "missing", "limit", "malformed", "one-digest", "clash", "size", "several", "nothing"),
-        *("mode", "guard"),
+        *("digest", "missing", "limit", "malformed", "one-digest", "clash", "two-digests", "size"),
+        *("several", "nothing", "mode", "guard"),
     ],
 )
 def test_each_failure_has_its_exit_code(
@@ -89,6 +90,14 @@ def test_each_failure_has_its_exit_code(
     got, _, err = run("fetch", *typed, "--to", f"{tmp_path.as_uri()}/")
     assert got == code, err
     assert err.strip()
+
+
+def test_two_digests_are_refused_before_anything_is_fetched(origin: Origin, tmp_path: Path) -> None:
+    digests = ["--sha256", "0" * 64, "--checksum", "md5:" + "0" * 32]
+    code, _, err = run("fetch", origin.url("/a.csv"), "--to", f"{tmp_path.as_uri()}/", *digests)
+    assert code == 2, err
+    assert "--sha256 or --checksum, not both" in err
+    assert origin.seen == []
 
 
 def test_nobody_home_is_lost(tmp_path: Path) -> None:
@@ -239,3 +248,63 @@ def test_bars_keep_nothing_of_tasks_that_ended() -> None:
     (total,) = bars._rich.tasks
     assert total.completed == 150
     assert bars._done == {}
+
+
+def taken(*sizes: int | None) -> Iterator[files.FileTask]:
+    for n, size in enumerate(sizes):
+        names = {"task_id": str(n), "job_id": "j", "url": "http://h/a", "file_name": "a", "key": f"k{n}"}
+        yield files.FileTask(expected_bytes=size, **names)
+
+
+def heard(bars: Bars, n: int, done: int, total: int | None = None) -> int | None:
+    """What the total is of once that is known of a file."""
+    bars(penstock.Progress(state="downloading", bytes_done=done, bytes_total=total, task_id=str(n)))
+    return total_of(bars)
+
+
+def ended(bars: Bars, n: int, success: bool = True) -> int | None:
+    bars.ended(files.FileResult(success=success, task_id=str(n), job_id="j", error_message="cut"))
+    return total_of(bars)
+
+
+def total_of(bars: Bars) -> int | None:
+    total = bars._rich.tasks[0].total
+    return None if total is None else int(total)
+
+
+def test_the_total_is_the_sum_as_soon_as_that_of_every_file_is_known() -> None:
+    bars = Bars(plain=False)
+    tasks = bars.counted(taken(None, None, 30))
+    next(tasks), next(tasks)
+    assert heard(bars, 0, 0, 50) is None
+    assert heard(bars, 1, 0, 70) is None  # there may be more tasks
+    assert next(tasks).expected_bytes == 30
+    assert list(tasks) == []
+    assert heard(bars, 0, 50, 50) == 150
+    assert ended(bars, 0) == 150
+    assert heard(bars, 2, 0) == 150
+    assert heard(bars, 2, 5, 40) == 160  # begun again, and longer
+    heard(bars, 1, 20, 70)
+    assert ended(bars, 1, success=False) == 110
+    heard(bars, 2, 40, 40)
+    assert ended(bars, 2) == 110
+    assert bars._rich.tasks[0].completed == 110
+    assert bars._totals == {}
+
+
+def test_there_is_no_total_while_a_file_has_none_and_one_when_it_has_ended() -> None:
+    bars = Bars(plain=False)
+    assert len(list(bars.counted(taken(None, 30)))) == 2
+    assert heard(bars, 0, 20) is None
+    heard(bars, 1, 30, 30)
+    assert ended(bars, 1) is None
+    heard(bars, 0, 60)
+    assert ended(bars, 0) == 90
+
+
+def test_tasks_of_one_name_have_no_total_before_all_have_ended() -> None:
+    bars = Bars(plain=False)
+    assert len(list(bars.counted([*taken(30), *taken(30)]))) == 2
+    assert heard(bars, 0, 30, 30) is None
+    assert ended(bars, 0) is None
+    assert ended(bars, 0) == 30

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import os
 import ssl
+import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -140,6 +142,49 @@ def test_a_copy_reads_with_one_key_and_writes_with_the_other(judge, options, how
         "b", "c", from_sse_customer_key=OTHER, **({"part_bytes": "5MiB"} if "part_bytes" in how else {})
     )
     assert store.get("c").bytes() == BODY
+
+
+def use(url: str, authority: str, method: str, headers: dict[str, str], body: bytes | None = None) -> Any:
+    """What a URL answers to somebody who has nothing else: the status, the body."""
+    handlers = (
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)),
+    )
+    request = urllib.request.Request(url, body, headers, method=method)
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, b""
+
+
+def test_a_presigned_url_of_a_store_with_a_key_works_with_its_headers_and_only_so(judge, options, tls_minio):
+    store, authority = penstock.S3Store(**options, sse_customer_key=KEY), tls_minio[1]
+    name = "x-amz-server-side-encryption-customer-"
+    key = base64.b64encode(KEY).decode()
+    md5 = base64.b64encode(hashlib.md5(KEY).digest()).decode()
+    headers = {f"{name}algorithm": "AES256", f"{name}key": key, f"{name}key-md5": md5}
+    put = store.presign("PUT", "k")
+    assert key not in urllib.parse.unquote(put)
+    assert use(put, authority, "PUT", {}, SMALL)[0] in (400, 403)
+    assert not store.exists("k")
+    assert use(put, authority, "PUT", headers, SMALL)[0] == 200
+    assert read(judge, options["bucket"], "k", KEY) == SMALL
+    assert use(store.presign("GET", "k"), authority, "GET", headers) == (200, SMALL)
+    assert use(store.presign("DELETE", "k"), authority, "DELETE", {})[0] == 204
+    other = {**headers, f"{name}key": base64.b64encode(OTHER).decode()}
+    other[f"{name}key-md5"] = base64.b64encode(hashlib.md5(OTHER).digest()).decode()
+    assert use(store.presign("PUT", "k", headers=other), authority, "PUT", other, SMALL)[0] == 200
+    assert read(judge, options["bucket"], "k", OTHER) == SMALL
+
+
+def test_a_form_would_show_the_key_so_there_is_none():
+    keys = {"access_key_id": "k", "secret_access_key": "s"}
+    store = penstock.S3Store("bucket", endpoint="https://s3.example.org", **keys, sse_customer_key=KEY)
+    with pytest.raises(penstock.Refused, match="sse_customer_key"):
+        store.presign_post("k")
+    field = "x-amz-server-side-encryption-customer-key"
+    assert store.presign_post("k", fields={field: "given"}).fields[field] == "given"
 
 
 def test_an_upload_is_resumed_with_its_key(judge, options):

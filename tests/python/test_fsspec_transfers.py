@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import fsspec
@@ -217,6 +218,42 @@ def test_a_dataset_is_replaced(fs, root, bucket):
             rows, f"{root}/set", filesystem=fs, format="parquet", existing_data_behavior="delete_matching"
         )
     assert pyarrow.dataset.dataset(f"{root}/set", filesystem=fs).count_rows() == 10
+
+
+def batches_until_it_breaks(rows: int) -> Iterator[pa.RecordBatch]:
+    for n in range(5):
+        yield pa.record_batch([pa.array(range(n * rows, (n + 1) * rows))], schema=ROWS)
+    raise KeyError("stop")
+
+
+ROWS = pa.schema([("id", pa.int64())])
+
+
+@pytest.mark.parametrize("of_a_file", [None, 200_000], ids=["one", "several"])
+def test_a_dataset_of_a_generator_that_raises_has_no_half_file(fs, root, bucket, of_a_file):
+    limits = {} if of_a_file is None else {"max_rows_per_file": of_a_file, "max_rows_per_group": of_a_file}
+    with pytest.raises(KeyError):
+        pyarrow.dataset.write_dataset(
+            batches_until_it_breaks(100_000),
+            f"{root}/set",
+            schema=ROWS,
+            filesystem=fs,
+            format="parquet",
+            **limits,
+        )
+    whole = {pyarrow.parquet.read_table(path, filesystem=fs).num_rows for path in fs.find(root)}
+    assert whole <= {of_a_file}
+
+
+def test_a_table_left_by_an_exception_is_not_published(fs, root, bucket):
+    def half() -> None:
+        with pyarrow.parquet.ParquetWriter(f"{root}/t.parquet", ROWS, filesystem=fs) as writer:
+            for batch in batches_until_it_breaks(100_000):
+                writer.write_batch(batch)
+
+    with pytest.raises(KeyError):
+        half()
+    assert bucket.keys() == []
 
 
 def test_pyarrow_reads_row_groups_out_of_one_file(fs, root):

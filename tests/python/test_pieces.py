@@ -12,7 +12,7 @@ import penstock
 import pytest
 from bundle_places import with_tests
 from conftest import Bucket
-from faults.wire import Answer, Wire
+from faults.wire import Answer, Request, Wire
 from penstock import aio
 
 PAGE = 256 * 1024
@@ -106,6 +106,22 @@ def test_what_is_cancelled_or_late_is_over_at_once() -> None:
                 await store.get("k", range=(0, 9), deadline=0.05)
 
     asyncio.run(main())
+
+
+def piece_answer(request: Request, *, cut: int | None = None) -> Answer:
+    first, last = request.range or (0, None)
+    assert last is not None
+    span = [("Content-Range", f"bytes {first}-{last}/{len(BODY)}"), ("ETag", '"v1"')]
+    return Answer(206, span, BODY[first : last + 1], cut=cut, then="reset")
+
+
+def test_a_connection_cut_in_the_middle_is_asked_again_and_at_last_lost() -> None:
+    with Wire(lambda request: piece_answer(request, cut=500 if len(wire.requests) < 3 else None)) as wire:
+        assert store_at(wire).get("k", range=(7, 1006)).bytes() == BODY[7:1007]
+        assert len(wire.requests) == 3
+    with Wire(lambda request: piece_answer(request, cut=500)) as wire, pytest.raises(penstock.Lost) as lost:
+        store_at(wire).get("k", range=(7, 1006)).bytes()
+    assert lost.value.attempts == len(wire.requests) > 1
 
 
 def test_a_loop_that_is_closed_meanwhile_is_no_longer_told() -> None:

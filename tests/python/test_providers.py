@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 import penstock
@@ -193,3 +195,13 @@ def test_a_probe_that_runs_out_of_time_leaves_no_upload(s3, client):
         store_as(s3, "other", client).probe(deadline=1)
     client.drain()
     assert s3.uploads == {}
+
+
+def test_capabilities_show_the_whole_row():
+    header = (Path(__file__).parents[2] / "cpp/penstock/s3/provider.h").read_text()
+    row = header.partition("struct Capabilities {")[2].partition("\n};")[0]
+    fields = set(re.findall(r"^  [\w:]+ (\w+) = ", row, re.MULTILINE))
+    assert len(fields) > 15
+    shown = penstock.S3Store("bucket", provider="aws", **KEYS).capabilities()
+    named = {"virtual_host": "addressing", "lists_v1": "list"}
+    assert set(shown) == {named.get(field, field) for field in fields}

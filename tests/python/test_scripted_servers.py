@@ -94,6 +94,11 @@ def test_a_scripted_fault_happens_once():
         assert s3.objects["b", "k"].body == b"x"
 
 
+def test_a_script_for_no_operation_is_a_mistake():
+    with ScriptedS3() as s3, pytest.raises(ValueError, match="CompleteMultipartUpload is no operation"):
+        s3.on("CompleteMultipartUpload", lost)
+
+
 def test_a_lost_answer_leaves_the_deed_done():
     with ScriptedS3() as s3:
         s3.on("PutObject", lost)

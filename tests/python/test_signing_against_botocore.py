@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import os
 import random
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -12,10 +12,10 @@ import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from faults.amounts import FULL, seed
 from penstock import aws
 
-CASES = 10_000
-SEED = int(os.environ.get("PENSTOCK_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+CASES = 100_000 if FULL else 10_000
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
 # What keys are made of: structure, what URLs and shells treat specially, each UTF-8 length, composed and odd ones.
@@ -106,10 +106,14 @@ class Case:
         return Recorder(Credentials(ACCESS_KEY, SECRET_KEY, self.token), self.service, self.region, **options)
 
 
-def cases() -> list[Case]:
-    print(f"PENSTOCK_SEED={SEED}")
-    rng = random.Random(SEED)
-    return [Case(rng) for _ in range(CASES)]
+def cases() -> Iterator[tuple[str, Case]]:
+    """Each with what a failure says of it."""
+    chosen = seed()
+    rng = random.Random(chosen)
+    for number in range(CASES):
+        case = Case(rng)
+        where = f"case {number} of seed {chosen}: {case.method} {case.url!r} {case.headers!r}"
+        yield where, case
 
 
 @pytest.fixture
@@ -124,14 +128,13 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_signed_headers_agree_with_botocore(at: Any) -> None:
-    for number, case in enumerate(cases()):
+    for where, case in cases():
         at(case.now)
         kind = botocore.auth.S3SigV4Auth if case.service == "s3" else botocore.auth.SigV4Auth
         judge = case.judge(kind)
         request = case.request(body=True)
         judge.add_auth(request)
         ours = aws.sign(case.method, case.url, body=case.body, **case.ours())
-        where = f"case {number} of seed {SEED}: {case.method} {case.url!r} {case.headers!r}"
         assert ours.canonical_request == judge.canonical, where
         assert ours.string_to_sign == judge.to_sign, where
         assert ours.signature == judge.signed, where
@@ -146,7 +149,7 @@ def parsed(url: str) -> tuple[str, str, str, list[tuple[str, str]]]:
 
 
 def test_presigned_urls_agree_with_botocore(at: Any) -> None:
-    for number, case in enumerate(cases()):
+    for where, case in cases():
         at(case.now)
         kind = botocore.auth.S3SigV4QueryAuth if case.service == "s3" else botocore.auth.SigV4QueryAuth
         expires = 1 + case.now % 604_800
@@ -154,5 +157,4 @@ def test_presigned_urls_agree_with_botocore(at: Any) -> None:
         request = case.request(body=False)
         judge.add_auth(request)
         url = aws.presign(case.method, case.url, expires=expires, **case.ours())
-        where = f"case {number} of seed {SEED}: {case.method} {case.url!r} {case.headers!r}"
         assert parsed(url) == parsed(request.url), where

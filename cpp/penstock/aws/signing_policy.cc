@@ -74,6 +74,7 @@ class SigningPolicy : public http::AttemptPolicy, public std::enable_shared_from
   bool mend_skew(const Attempt& attempt, const ServiceError& said);
   bool mend_token(const ServiceError& said);
   bool mend_region(const Attempt& attempt, const ServiceError& said);
+  Verdict judge_silence(const Attempt& attempt, const ServiceError& said);
   Verdict judge_failure(const Attempt& attempt, const ServiceError& said);
 
   http::Client* client_;
@@ -162,20 +163,32 @@ Verdict SigningPolicy::judge(const Attempt& attempt) {
   const auto said = said_by(attempt);
   if (!said) return plain_->judge(attempt);
   const bool mended = mend_skew(attempt, *said) || mend_token(*said) || mend_region(attempt, *said);
-  if (!mended) return said->code.empty() ? plain_->judge(attempt) : judge_failure(attempt, *said);
+  if (!mended) return said->code.empty() ? judge_silence(attempt, *said) : judge_failure(attempt, *said);
   return {.action = Verdict::Action::retry,
           .retry_class = RetryClass::mend,
           .error = service_error(attempt, *said)};
 }
 
+// No code, as of a HEAD, but perhaps the ids that the service's people ask for.
+Verdict SigningPolicy::judge_silence(const Attempt& attempt, const ServiceError& said) {
+  Verdict verdict = plain_->judge(attempt);
+  if (!verdict.error) return verdict;
+  const Facts ids = service_error(attempt, said).facts();
+  verdict.error->facts().request_id = ids.request_id;
+  verdict.error->facts().host_id = ids.host_id;
+  return verdict;
+}
+
 // The code decides before the status: RequestTimeout is a 400.
 Verdict SigningPolicy::judge_failure(const Attempt& attempt, const ServiceError& said) {
   const auto retry_class = classify_code(said.code).value_or(http::classify_status(attempt.status));
-  return {.action = retry_class == RetryClass::never ? Verdict::Action::fail : Verdict::Action::retry,
-          .retry_class = retry_class,
-          .error = service_error(attempt, said),
-          .retry_after = http::retry_after(attempt.headers, attempt.at),
-          .amz_retry_after = http::amz_retry_after(attempt.headers)};
+  Verdict verdict{.action = retry_class == RetryClass::never ? Verdict::Action::fail : Verdict::Action::retry,
+                  .retry_class = retry_class,
+                  .error = service_error(attempt, said),
+                  .retry_after = http::retry_after(attempt.headers, attempt.at),
+                  .amz_retry_after = http::amz_retry_after(attempt.headers)};
+  verdict.error->facts().retry_after = verdict.retry_after;
+  return verdict;
 }
 
 bool SigningPolicy::mend_skew(const Attempt& attempt, const ServiceError& said) {

@@ -1,6 +1,7 @@
 #include "penstock/base/budget.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <new>
@@ -8,6 +9,9 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "penstock/base/error.h"
+#include "penstock/base/units.h"
 
 namespace penstock {
 namespace {
@@ -148,9 +152,19 @@ struct ProcessDefault {
   std::shared_ptr<Budget> budget;
 };
 
+std::shared_ptr<Budget> usual_budget() {
+  const char* value = std::getenv("PENSTOCK_BUDGET");  // NOLINT(concurrency-mt-unsafe): as everybody reads it
+  if (!value || !*value) return Budget::create();
+  try {
+    return Budget::create(parse_bytes(value));
+  } catch (const Error& error) {
+    throw Error{Kind::refused, "PENSTOCK_BUDGET: " + error.message(), {.doing = "read the environment"}};
+  }
+}
+
 // Never destroyed: sinks of static life may still give their pages back.
 ProcessDefault& process_default_slot() {
-  static auto& slot = *new ProcessDefault{{}, Budget::create()};
+  static auto& slot = *new ProcessDefault{{}, usual_budget()};
   return slot;
 }
 
@@ -163,7 +177,7 @@ std::shared_ptr<Budget> Budget::process_default() {
 }
 
 void Budget::set_process_default(std::shared_ptr<Budget> budget) {
-  if (!budget) budget = create();
+  if (!budget) budget = usual_budget();
   auto& slot = process_default_slot();
   const std::lock_guard lock{slot.mutex};
   slot.budget.swap(budget);

@@ -94,6 +94,7 @@ class Budget : public std::enable_shared_from_this<Budget> {
   static std::shared_ptr<Budget> create(std::uint64_t limit_bytes = kDefaultBudgetBytes,
                                         std::shared_ptr<Clock> clock = Clock::system());
   // The one process-wide Budget that everything uses unless given another. Replaceable; never null.
+  // Of PENSTOCK_BUDGET ("256MiB"), else kDefaultBudgetBytes. Error(refused) if that says nothing sensible.
   static std::shared_ptr<Budget> process_default();
   static void set_process_default(std::shared_ptr<Budget> budget);
   ~Budget();

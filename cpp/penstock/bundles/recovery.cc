@@ -17,9 +17,6 @@ namespace penstock::bundles {
 namespace {
 
 constexpr std::chrono::hours kSweepAfter{24};
-constexpr std::size_t kAtOnce = 32;
-// All wait for the slowest of them: 1,000 on versitygw took 1.0 to 1.2 s by 32, 0.8 to 1.1 s by 256.
-constexpr std::size_t kJudgedTogether = 256;
 constexpr std::uint64_t kMostBytes = 64_MiB;  // of texts that wait to be judged, and that one run returns
 
 Sealed sealed_of(const PendingRecord& record, const std::string& at) {
@@ -157,7 +154,7 @@ class Recovery {
   std::mutex mutex_;  // for the report and what follows
   std::vector<Over> over_;
   bool dropping_ = false;
-  Window telling_{kAtOnce};
+  Window telling_{kRecoveredAtOnce};
 };
 
 Judged judged_of(const std::string& text, const Look& look, WallTime now, const Call& call) {
@@ -194,7 +191,7 @@ Verdict judge(const PendingRecord& record, const Look& look, WallTime now) {
 std::vector<Judged> judge_all(std::span<const std::string> records, const Look& look, WallTime now,
                               const Call& call) {
   std::vector<Judged> judged(records.size());
-  Window looking{kAtOnce};
+  Window looking{kRecoveredAtOnce};
   for (std::size_t i = 0; i < records.size(); ++i)
     looking.run([&, i] { judged[i] = judged_of(records[i], look, now, call); }, call);
   looking.finish();

@@ -112,7 +112,8 @@ void refuse_length(std::optional<std::uint64_t> length, const FileTask& task) {
 }
 
 store::WriteOptions attributes_of(const http::Body& body, const FileTask& task) {
-  store::WriteOptions options{.mode = task.mode, .length = body.remaining(), .metadata = task.metadata};
+  store::WriteOptions options{
+      .mode = task.mode, .length = body.remaining(), .metadata = task.metadata, .reap = true};
   const std::string_view sent_type = body.headers().get("content-type");
   options.content_type = !task.content_type.empty() ? task.content_type
                          : !sent_type.empty()       ? std::string{sent_type}

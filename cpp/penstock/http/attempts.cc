@@ -37,8 +37,11 @@ std::string_view name_of(RetryClass retry_class) {
 }  // namespace
 
 void Attempts::allow(int most) {
-  const int by_client = engine_.options().max_attempts;
-  most_ = options_.max_attempts > 0 ? options_.max_attempts : by_client > 0 ? by_client : most;
+  for (const int asked :
+       {options_.max_attempts, engine_.options().max_attempts, options_.usual_attempts, most}) {
+    most_ = asked;
+    if (asked > 0) return;
+  }
 }
 
 void Attempts::succeeded(const std::string& origin) {
@@ -57,10 +60,12 @@ milliseconds Attempts::before_next(Verdict verdict, const Ended& last) {
   if (verdict.retry_class == RetryClass::mend) {
     ++mended_;
     --spent_;
+    count(verdict.retry_class);
     return milliseconds{0};
   }
   const ClientOptions& client = engine_.options();
-  const RetryPrice price = retry_price(client.retry_mode, verdict.retry_class, last.timed_out);
+  const RetryPrice price =
+      retry_price(client.retry_mode.value_or(RetryMode::standard), verdict.retry_class, last.timed_out);
   const auto jittered = engine_.backoff().before_retry(std::max(spent_, 1), price.base);
   const auto span = retry_wait(jittered, verdict, client.max_retry_after);
   if (!span) throw busy_until(error, *verdict.retry_after);
@@ -70,10 +75,14 @@ milliseconds Attempts::before_next(Verdict verdict, const Ended& last) {
     throw error;
   }
   last_paid_ = price.cost;
-  engine_.count([name = name_of(verdict.retry_class)](Statistics& statistics) {
+  count(verdict.retry_class);
+  return *span;
+}
+
+void Attempts::count(RetryClass retry_class) {
+  engine_.count([name = name_of(retry_class)](Statistics& statistics) {
     ++statistics.retries_by_class[std::string(name)];
   });
-  return *span;
 }
 
 bool Attempts::may_go_on(RetryClass retry_class, const Ended& last) const {

@@ -24,7 +24,7 @@ class Attempts {
 
   Attempts(Engine& engine, const CallOptions& options) : engine_(engine), options_(options) {}
 
-  // Unless the call or the client says otherwise.
+  // Unless the call or the client says otherwise; more than 0.
   void allow(int most);
   void begin() { ++made_, ++spent_; }
   int made() const { return made_; }
@@ -40,6 +40,7 @@ class Attempts {
   std::chrono::milliseconds before_next(Verdict verdict, const Ended& last);
 
  private:
+  void count(RetryClass retry_class);
   bool may_go_on(RetryClass retry_class, const Ended& last) const;
   bool too_late_after(std::chrono::milliseconds span) const;
 

@@ -116,6 +116,11 @@ std::optional<std::uint64_t> StreamBody::remaining() const {
   return *bytes - std::min(read_, *bytes);
 }
 
+std::size_t StreamBody::ready() const {
+  refuse_in_child();
+  return reader_.ready();
+}
+
 void StreamBody::mark() {
   refuse_in_child();
   if (!rewindable()) throw std::logic_error("this HTTP body has no strong validator, so it cannot be marked");

@@ -23,6 +23,7 @@ class StreamBody final : public Body {
   std::size_t read(MutableBytes buffer) override;
   std::size_t read_page(Page& page) override;
   std::optional<std::uint64_t> remaining() const override;
+  std::size_t ready() const override;
   bool rewindable() const override { return arrival_->resume.possible(); }
   std::string_view repeat_obstacle() const override { return arrival_->resume.obstacle(); }
   void mark() override;

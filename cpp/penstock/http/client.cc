@@ -9,6 +9,7 @@
 
 #include "penstock/base/wait.h"
 #include "penstock/http/body.h"
+#include "penstock/http/client_options.h"
 #include "penstock/http/engine.h"
 #include "penstock/http/engines.h"
 #include "penstock/http/exchange.h"
@@ -73,9 +74,7 @@ Home& Client::State::here() const {
 
 Client::Client(ClientOptions options) : state_(std::make_unique<State>()) {
   Engine::initialise_libraries();
-  if (!options.budget) options.budget = Budget::process_default();
-  if (!options.clock) options.clock = Clock::system();
-  state_->options = std::move(options);
+  state_->options = completed(std::move(options));
   if (state_->options.insecure_skip_verify)
     log(LogLevel::warning, "http", "insecure_skip_verify is set: any server can pose as any other");
 }

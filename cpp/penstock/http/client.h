@@ -32,7 +32,7 @@ namespace penstock::http {
 
 // s3.md 1.1. Spans in milliseconds so that tests can shrink them.
 struct ClientOptions {
-  int connections_per_host = 16;
+  std::optional<int> connections_per_host{};  // unset: 16, and 64 of a store or a queue
   int connections = 256;
   std::chrono::milliseconds slot_wait{60'000};
   std::chrono::milliseconds idle_connection{30'000};
@@ -42,11 +42,11 @@ struct ClientOptions {
   std::chrono::milliseconds first_byte{30'000};
   std::chrono::milliseconds stall_window{30'000};
   std::uint64_t stall_bytes_per_second = 1024;
-  std::chrono::milliseconds tick{250};  // how often the I/O thread looks at its clocks
-  std::size_t ring_bytes = 1_MiB;       // 64 KiB..8 MiB; less for a smaller body
-  bool bulk = false;                    // libcurl buffers of 512 KiB instead of 256
-  RetryMode retry_mode = RetryMode::standard;
-  int max_attempts = 0;  // 0: 3, and 5 for GET bodies and whatever asks for 5
+  std::chrono::milliseconds tick{250};    // how often the I/O thread looks at its clocks
+  std::size_t ring_bytes = 1_MiB;         // 64 KiB..8 MiB; less for a smaller body
+  bool bulk = false;                      // libcurl buffers of 512 KiB instead of 256
+  std::optional<RetryMode> retry_mode{};  // unset: AWS_RETRY_MODE, else standard
+  int max_attempts = 0;  // 0: AWS_MAX_ATTEMPTS, else 3, and 5 for GET bodies and whatever asks for 5
   std::chrono::milliseconds max_retry_after{60'000};
   std::string proxy = "env";  // "env", a URL, or "" for none
   std::string ca_bundle;      // "": AWS_CA_BUNDLE, SSL_CERT_FILE, the system's
@@ -63,12 +63,13 @@ struct ClientOptions {
 struct CallOptions {
   Call call;
   std::shared_ptr<AttemptPolicy> policy;  // null: plain
-  int max_attempts = 0;
-  int max_redirects = 0;    // GET and HEAD only
-  bool idempotent = false;  // a POST that may be sent twice
-  bool resume = true;       // open(): continue a broken body by Range
-  bool s3_resume = false;   // If-Match instead of If-Range
-  bool chore = false;       // not the caller's: goes on after them, counted, drain() waits for it
+  int max_attempts = 0;                   // whatever the client says
+  int usual_attempts = 0;                 // unless the client says
+  int max_redirects = 0;                  // GET and HEAD only
+  bool idempotent = false;                // a POST that may be sent twice
+  bool resume = true;                     // open(): continue a broken body by Range
+  bool s3_resume = false;                 // If-Match instead of If-Range
+  bool chore = false;  // not the caller's: goes on after them, counted, drain() waits for it
   bool expect_continue = false;
   std::optional<AddressPolicy> guard;
   std::optional<std::chrono::milliseconds> first_byte, stall_window;

@@ -257,6 +257,7 @@ int Easy::on_close(void* connections, curl_socket_t socket) {
 // A reused connection may have been opened under a laxer policy, so the guard looks again here.
 int Easy::on_ready(void* self, char* peer_ip, char*, int, int local_port) {
   auto& easy = *static_cast<Easy*>(self);
+  if (*peer_ip == '\0') return CURL_PREREQFUNC_ABORT;  // reset since it was made: nobody is at its other end
   if (easy.wire_.guard_applies && !easy.wire_.guard.allows(std::string_view(peer_ip))) {
     easy.events_->address_blocked();
     return CURL_PREREQFUNC_ABORT;

@@ -29,13 +29,6 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-ClientOptions completed(ClientOptions options) {
-  if (!options.budget) options.budget = Budget::process_default();
-  if (!options.clock) options.clock = Clock::system();
-  if (options.user_agent.empty()) options.user_agent = "penstock/" PENSTOCK_VERSION;
-  return options;
-}
-
 }  // namespace
 
 void Engine::initialise_libraries() {
@@ -46,7 +39,7 @@ void Engine::initialise_libraries() {
 
 std::shared_ptr<Engine> Engine::start(ClientOptions options, Environment environment) {
   initialise_libraries();
-  std::shared_ptr<Engine> engine(new Engine(completed(std::move(options)), std::move(environment)));
+  std::shared_ptr<Engine> engine(new Engine(std::move(options), std::move(environment)));
   engine->thread_ = std::thread([raw = engine.get()] {
     raw->run();
     raw->ended_ = true;  // after this whoever joins may free it

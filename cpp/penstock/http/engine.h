@@ -42,7 +42,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // either.
   static void initialise_libraries();
 
-  // Any thread.
+  // Any thread. `options` are completed().
   static std::shared_ptr<Engine> start(ClientOptions options, Environment environment);
   void begin(const std::shared_ptr<Exchange>& exchange);
   bool post(Mailbox::Job job) { return mailbox_->post(std::move(job)); }

@@ -17,6 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kAttempts = 3, kBodyAttempts = 5;
+constexpr int kConnectionsPerHost = 16;
 constexpr std::uint64_t kProgressBytes = 1_MiB;  // so many new bytes are as good as a success
 
 // With no validator the rest could be another object's.
@@ -132,7 +133,8 @@ void Exchange::prepared(std::optional<Error> failure) {
   origin_ = url_.origin();
   state_ = State::queued;
   queued_at_ = engine_.now();
-  per_host_ = options_.connections_per_host.value_or(engine_.options().connections_per_host);
+  per_host_ = options_.connections_per_host.value_or(
+      engine_.options().connections_per_host.value_or(kConnectionsPerHost));
   if (engine_.slots().take(origin_, per_host_, *this)) slot_granted();
 }
 

@@ -91,7 +91,7 @@ std::vector<ListedUpload> list_uploads_while(Client& client, const std::string& 
     const UploadPage after = page;
     const http::Response response =
         client.send(list_uploads(client.address(), prefix, after),
-                    {.call = call, .key = prefix, .doing = "list uploads", .max_attempts = kBodyAttempts});
+                    {.call = call, .key = prefix, .doing = "list uploads", .usual_attempts = kBodyAttempts});
     page = parse_uploads(response.body);
     if (page.truncated && page.next_key == after.next_key && page.next_upload_id == after.next_upload_id) {
       throw Error{Kind::corrupt, "the listing of uploads repeats its markers", {.doing = "list uploads"}};

@@ -80,10 +80,10 @@ class TracingPolicy : public http::AttemptPolicy {
 
  private:
   // A put has no key to miss: a server on a file system had its folder removed under it, as it was the last
-  // object's there. A copy has its source's to miss, and a part its upload's.
+  // object's there. A copy has its source's to miss, a part its upload's, and If-Match names one.
   static bool lost_its_folder(const http::Attempt& attempt, const http::Verdict& verdict) {
     return attempt.request.method == "PUT" && verdict.error && verdict.error->facts().code == "NoSuchKey" &&
-           !attempt.request.headers.has("x-amz-copy-source");
+           !attempt.request.headers.has("x-amz-copy-source") && !attempt.request.headers.has("if-match");
   }
   static bool effect_unknown(const http::Attempt& attempt, const http::Verdict& verdict) {
     if (verdict.action == http::Verdict::Action::accept || !attempt.may_have_arrived) return false;
@@ -131,18 +131,20 @@ bool optional_ones_off(const aws::ChainInputs& inputs, const char* variable) {
   return value == "when_required";
 }
 
+void check_checksum(const std::string& choice) {
+  if (choice == "auto" || choice == "none") return;
+  const Algorithm algorithm = parse_algorithm(choice);
+  const bool combines =
+      algorithm == Algorithm::crc64nvme || algorithm == Algorithm::crc32c || algorithm == Algorithm::crc32;
+  if (combines) return;
+  throw Error{Kind::refused, "checksum=\"" + choice +
+                                 "\" is no whole-object checksum of a multipart upload; use auto, none, "
+                                 "crc64nvme, crc32c or crc32, and verify other digests with expected="};
+}
+
 void check_config(const Config& config) {
   customer_key_headers(config.sse_customer_key);
-  if (config.checksum != "auto" && config.checksum != "none") {
-    const Algorithm algorithm = parse_algorithm(config.checksum);
-    const bool combines =
-        algorithm == Algorithm::crc64nvme || algorithm == Algorithm::crc32c || algorithm == Algorithm::crc32;
-    if (!combines) {
-      throw Error{Kind::refused, "checksum=\"" + config.checksum +
-                                     "\" is no whole-object checksum of a multipart upload; use auto, none, "
-                                     "crc64nvme, crc32c or crc32, and verify other digests with expected="};
-    }
-  }
+  check_checksum(config.checksum);
   if (config.max_parts_in_flight < 1 || config.max_parts_in_flight > 64) {
     throw Error{Kind::refused, "max_parts_in_flight must be 1 to 64"};
   }
@@ -238,7 +240,7 @@ http::CallOptions Client::options_for(const http::Request& request, const Sendin
   http::CallOptions options;
   options.call = how.call;
   options.policy = policy_for(how);
-  options.max_attempts = how.max_attempts;
+  options.usual_attempts = how.usual_attempts;
   options.chore = how.chore;
   // What must not happen twice is settled by token, not by never re-sending; but whoever counts tries wants
   // no silent ones of libcurl's.
@@ -248,7 +250,7 @@ http::CallOptions Client::options_for(const http::Request& request, const Sendin
   options.total = how.total;
   options.stall_bytes_per_second = how.stall_bytes_per_second;
   if (how.max_body_bytes) options.max_body_bytes = *how.max_body_bytes;
-  options.connections_per_host = kConnectionsPerHost;
+  options.connections_per_host = http_->options().connections_per_host.value_or(kConnectionsPerHost);
   if (row && row->closes_early) options.idle_connection = kIdleConnection;
   if (request.body && request.body->stream()) {
     options.upload_bytes = kRelayUploadBytes;
@@ -331,9 +333,16 @@ const Capabilities& Client::capabilities(const Call& call) {
                                  [&] { send(head_bucket(address()), {.call = call, .doing = "HEAD"}); });
 }
 
-std::optional<Algorithm> Client::write_checksum() const {
-  if (config_.checksum == "none" || !endpoint_->takes_checksums()) return std::nullopt;
-  if (config_.checksum != "auto") return parse_algorithm(config_.checksum);
+const std::string& Client::checksum_choice(const store::WriteOptions& options) const {
+  if (options.checksum.empty()) return config_.checksum;
+  check_checksum(options.checksum);
+  return options.checksum;
+}
+
+std::optional<Algorithm> Client::write_checksum(const std::string& choice) const {
+  if (choice == "none") return std::nullopt;
+  if (choice != "auto") return parse_algorithm(choice);
+  if (!endpoint_->takes_checksums()) return std::nullopt;
   const Capabilities* row = endpoint_->row();
   if (!sends_checksums_ || !row || row->checksum.empty()) return std::nullopt;
   return parse_algorithm(row->checksum);

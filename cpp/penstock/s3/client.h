@@ -36,8 +36,8 @@ struct Sending {
   std::string key = {};  // whole, prefix included; "": the bucket
   std::string doing = {};
   Side side = Side::none;
-  int max_attempts = 0;
-  bool once = false;  // one try; only mends (skew, token, region) repeat it
+  int usual_attempts = 0;  // where the client says nothing; 0: as http has it
+  bool once = false;       // one try; only mends (skew, token, region) repeat it
   bool chore = false;
   bool error_in_200 = false;
   bool carries_checksum = false;  // a refusal of it gets kChecksumRefused as its code
@@ -73,7 +73,10 @@ class Client : public std::enable_shared_from_this<Client> {
   Call with_deadline(Call call) const;                // Config::deadline where the call has none
 
   const Capabilities& capabilities(const Call& call);  // may ask: HeadBucket, once an endpoint
-  std::optional<Algorithm> write_checksum() const;     // of writes, as far as the row is known
+  // What a write asks for: "auto", "none" or an algorithm. Error(refused) for one that does not combine.
+  const std::string& checksum_choice(const store::WriteOptions& options) const;
+  // Of writes, as far as the row is known. Only "auto" leaves it out where the endpoint refused one.
+  std::optional<Algorithm> write_checksum(const std::string& choice) const;
   Endpoint& endpoint() const { return *endpoint_; }
   // Whether a condition on a request that the row knows so may be relied on.
   bool honours(Support support) const {

@@ -59,10 +59,15 @@ class Completion : public std::enable_shared_from_this<Completion> {
     return parts;
   }
 
-  std::string checksum_element() const {
+  std::optional<Algorithm> part_algorithm() const {
+    if (publication_.part_checksum) return publication_.part_checksum;
     const auto& whole = publication_.identity.checksum;
-    if (publication_.part_checksum) return "Checksum" + s3_name(*publication_.part_checksum);
-    return whole ? "Checksum" + s3_name(whole->algorithm()) : std::string{};
+    return whole ? std::optional{whole->algorithm()} : std::nullopt;
+  }
+
+  std::string checksum_element() const {
+    const auto algorithm = part_algorithm();
+    return algorithm ? "Checksum" + s3_name(*algorithm) : std::string{};
   }
 
   http::Headers headers() const {
@@ -85,6 +90,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
     if (is_lost_answer(error) || facts.code == "NoSuchUpload") return settle(std::move(error));
     if (facts.status == 412 && may_be_our_own()) return settle(std::move(error));
     if (facts.code == "InvalidPart" && !relisted_) return relist(0);
+    if (is_gone_under(publication_.mode, error)) return give_up(gone(error));
     give_up(about_the_bytes(error) ? corrupt(error) : std::move(error));
   }
 
@@ -107,16 +113,48 @@ class Completion : public std::enable_shared_from_this<Completion> {
       ++trace_->lost;
       return settle(cut_off);
     }
-    const auto& checksum = publication_.identity.known;
-    const bool comparable = checksum && checksum->algorithm() == Algorithm::crc64nvme &&
-                            result.checksum_type != "COMPOSITE" && !result.crc64nvme.empty() &&
-                            result.crc64nvme.find('-') == std::string::npos;
-    if (comparable && result.crc64nvme != checksum->base64()) return take_back(result);
-    succeed({result.etag, std::string{response.headers.get("x-amz-version-id")}, attempts_});
+    const std::string said = whole_checksum(result);
+    if (!said.empty() && said != publication_.identity.known->base64()) return take_back(result, said);
+    Published published{result.etag, std::string{response.headers.get("x-amz-version-id")}, attempts_};
+    attempts_ > 1 ? confirm(published) : succeed(std::move(published));
+  }
+
+  // What the server has of the whole object, if it can be compared with ours. Only CRC64NVME is always of the
+  // whole.
+  std::string whole_checksum(const CompleteResult& result) const {
+    const auto& ours = publication_.identity.known;
+    if (!ours || result.checksum_type == "COMPOSITE") return {};
+    if (ours->algorithm() != Algorithm::crc64nvme && result.checksum_type != "FULL_OBJECT") return {};
+    const std::string& said = result.checksums.of(ours->algorithm());
+    return said.find('-') == std::string::npos ? said : std::string{};
+  }
+
+  // A server may answer what is sent again with success because it began the first: versitygw 1.8 does, also
+  // if it was killed in between, and then nothing ever comes of it.
+  void confirm(const Published& published) {
+    look(
+        client_, publication_.identity, sending("confirm upload"),
+        [self = shared_from_this(), published](const Found& found) { self->on_confirmed(found, published); });
+  }
+
+  void on_confirmed(const Found& found, const Published& published) {
+    const bool denied =
+        found.what == Found::What::unknown && !(found.failure && is_lost_answer(*found.failure));
+    if (found.what == Found::What::ours || denied) return succeed(published);
+    if (++confirmations_ < kBodyAttempts) {
+      client_->http().post_after(backoff_.before_retry(confirmations_, kTransientBase),
+                                 [self = shared_from_this(), published] { self->confirm(published); });
+      return;
+    }
+    closed();
+    end(in_doubt(*client_, publication_.identity.key,
+                 with_upload(Error{Kind::lost,
+                                   "the server said that the upload is complete, and has not its object",
+                                   {.side = Side::sink, .doing = "confirm upload"}})));
   }
 
   // Published, but not our bytes: it must not stay visible.
-  void take_back(const CompleteResult& result) {
+  void take_back(const CompleteResult& result, const std::string& said) {
     Error error{Kind::corrupt,
                 "the server assembled other bytes of " + client_->location(publication_.identity.key) +
                     " than were sent: its checksum differs",
@@ -124,7 +162,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
                  .doing = "complete upload",
                  .subject = client_->location(publication_.identity.key),
                  .expected = publication_.identity.known->base64(),
-                 .actual = result.crc64nvme}};
+                 .actual = said}};
     client_->submit(delete_object(client_->address(), publication_.identity.key, result.etag),
                     taking_back(publication_.identity.key),
                     [self = shared_from_this(), error = std::move(error)](const http::Outcome& outcome) {
@@ -151,7 +189,8 @@ class Completion : public std::enable_shared_from_this<Completion> {
     const bool gone = why.facts().code == "NoSuchUpload";
     if (gone && upload_was_gone_) return on_gone(found, why);
     upload_was_gone_ = gone;
-    if (attempts_ < kBodyAttempts) return send_later(why);
+    const int by_client = client_->http().options().max_attempts;
+    if (attempts_ < (by_client > 0 ? by_client : kBodyAttempts)) return send_later(why);
     revoke(why);
   }
 
@@ -223,12 +262,14 @@ class Completion : public std::enable_shared_from_this<Completion> {
     adopt_listed();
   }
 
-  // A hedge or a timed-out try that landed late changes a part's ETag (KMS) and not its bytes.
+  // A timed-out try that landed late changes a part's ETag (KMS) and not its bytes.
   void adopt_listed() {
+    const auto algorithm = part_algorithm();
     for (SentPart& part : publication_.parts) {
       const auto same = [&](const ListedPart& listed) {
+        const std::string there = algorithm ? listed.checksums.of(*algorithm) : std::string{};
         return listed.number == part.number && listed.bytes == part.bytes &&
-               (part.checksum.empty() || listed.crc64nvme.empty() || listed.crc64nvme == part.checksum);
+               (part.checksum.empty() || there.empty() || there == part.checksum);
       };
       const auto found = std::find_if(listed_.begin(), listed_.end(), same);
       if (found == listed_.end()) {
@@ -294,7 +335,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
   std::shared_ptr<Trace> trace_ = std::make_shared<Trace>();
   std::vector<ListedPart> listed_;
   Backoff backoff_;
-  int attempts_ = 0;
+  int attempts_ = 0, confirmations_ = 0;
   bool relisted_ = false, upload_was_gone_ = false;
 };
 

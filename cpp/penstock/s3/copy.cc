@@ -37,7 +37,7 @@ bool is_metadata(std::string_view name) {
 
 Sending working(const Call& call, const std::string& key, std::string doing) {
   Sending how{.call = call, .key = key, .doing = std::move(doing), .side = Side::sink};
-  how.max_attempts = kBodyAttempts;
+  how.usual_attempts = kBodyAttempts;
   how.error_in_200 = true;
   how.first_byte = kFirstByte;
   how.stall_window = kFirstByte;
@@ -273,8 +273,7 @@ class Copy {
     return {.mode = options_.mode,
             .attributes = headers_,
             .lanes = lanes_,
-            .reap = client_->config().reap,
-            .checksums = false};
+            .reap = options_.reap.value_or(client_->config().reap)};
   }
 
   Receipt receipt(const Published& published) const {

@@ -29,6 +29,10 @@ http::Headers customer_key_headers(std::string_view key, KeyOf whose) {
           {prefix + "key-md5", md5.digest().base64()}};
 }
 
+bool carries_customer_key(const http::Headers& headers) {
+  return headers.has(std::string{kOfObject} + "key");
+}
+
 void add_headers(http::Headers& headers, const http::Headers& more) {
   for (const auto& [name, value] : more) headers.add(name, value);
 }

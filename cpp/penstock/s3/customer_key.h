@@ -20,6 +20,8 @@ enum class KeyOf {
 // Algorithm, key and MD5 of the key; none for "". Error(refused) unless it has 32 bytes (AES-256).
 http::Headers customer_key_headers(std::string_view key, KeyOf whose = KeyOf::object);
 
+bool carries_customer_key(const http::Headers& headers);
+
 void add_headers(http::Headers& headers, const http::Headers& more);
 
 // Marks what no error may show.

@@ -24,6 +24,7 @@ class HeldObject final : public store::ObjectSource, public Held {
     return count;
   }
   std::optional<std::uint64_t> remaining() const override { return bytes_.size() - at_; }
+  std::size_t ready() const override { return bytes_.size() - at_; }
   bool rewindable() const override { return true; }
   void mark() override { mark_ = at_; }
   void rewind() override { at_ = mark_; }

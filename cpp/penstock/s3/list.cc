@@ -59,7 +59,7 @@ class ObjectListing final : public store::Listing {
     query_.raw_keys = row.raw_keys;
     http::Request request = by_marker_ ? list_objects_v1(client_->address(), query_, last_key_)
                                        : list_objects_v2(client_->address(), query_);
-    const Sending how{.call = call_, .doing = "list", .side = Side::source, .max_attempts = kBodyAttempts};
+    const Sending how{.call = call_, .doing = "list", .side = Side::source, .usual_attempts = kBodyAttempts};
     const http::Response response = client_->send(std::move(request), how);
     return parse_objects(response.body);
   }

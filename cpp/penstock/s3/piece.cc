@@ -44,7 +44,7 @@ Sending sending(const PendingPiece& piece) {
           .key = piece.full,
           .doing = "GET",
           .side = Side::source,
-          .max_attempts = kBodyAttempts,
+          .usual_attempts = kBodyAttempts,
           .max_body_bytes = asked_bytes(*piece.options.range)};
 }
 

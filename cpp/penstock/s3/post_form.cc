@@ -9,6 +9,7 @@
 
 #include "penstock/aws/sign.h"
 #include "penstock/base/base64.h"
+#include "penstock/s3/customer_key.h"
 
 namespace penstock::s3 {
 namespace {
@@ -46,11 +47,24 @@ void check_options(const PostOptions& options) {
   }
 }
 
+// A browser would be shown the key; without it the object would lie there under none.
+void check_customer_key(const Client& client, const PostOptions& options) {
+  http::Headers fields;
+  for (const auto& [name, value] : options.fields) fields.add(name, value);
+  if (client.customer_key().empty() || carries_customer_key(fields)) return;
+  throw Error{
+      Kind::refused,
+      "a form would show the store's sse_customer_key to whoever gets it: presign a PUT, give the key's "
+      "three headers as fields=, or use a store without it",
+      {.side = Side::sink, .doing = "presign post"}};
+}
+
 }  // namespace
 
 PostForm presign_post(const Client& client, const std::string& key, const PostOptions& options,
                       const Call& call) {
   check_options(options);
+  check_customer_key(client, options);
   const Address at = client.address();
   aws::SignInput input;
   input.url = at.bucket_url();

@@ -73,7 +73,7 @@ class Probe {
   Outcome complete_under(const store::Mode& mode) {
     Identity identity{.key = key_, .begun = client_->server_now()};
     const auto flight = std::make_shared<Flight>();
-    MultipartUpload upload{client_, flight, identity, {.mode = mode, .checksums = false}, call_};
+    MultipartUpload upload{client_, flight, identity, {.mode = mode}, call_};
     Sending how = sending("probe");
     how.error_in_200 = false;
     const http::Response part =

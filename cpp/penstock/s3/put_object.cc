@@ -69,7 +69,7 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
             .key = identity_.key,
             .doing = doing,
             .side = Side::sink,
-            .max_attempts = kBodyAttempts,
+            .usual_attempts = kBodyAttempts,
             .carries_checksum = identity_.checksum.has_value(),
             .trace = trace_};
   }
@@ -78,7 +78,7 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
     if (auto* response = std::get_if<http::Response>(&outcome)) return on_response(*response);
     Error& error = std::get<Error>(outcome);
     if (cut_short(error)) return finish(body_->read_whole() && trace_->sent ? doubt(error) : error);
-    if (identity_.checksum && refuses_checksums(error)) {
+    if (identity_.checksum && !identity_.checksum_by_name && refuses_checksums(error)) {
       client_->endpoint().refuse_checksums();
       identity_.checksum.reset();
       return send();
@@ -87,6 +87,7 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
     const bool by_token = !identity_.token.empty();
     const bool condition_failed = error.facts().status == 412 && (trace_->lost > 0 || by_token);
     if (condition_failed || (is_lost_answer(error) && trace_->lost > 0)) return settle(std::move(error));
+    if (is_gone_under(mode_, error)) return finish(gone(error));
     if (!is_digest_mismatch(error)) return finish(std::move(error));
     // A try before this one may have arrived as it was sent.
     trace_->lost > 0 ? settle(corrupt(error)) : finish(corrupt(error));

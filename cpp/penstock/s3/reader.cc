@@ -52,6 +52,7 @@ class StreamedObject final : public store::ObjectSource {
     return count;
   }
   std::optional<std::uint64_t> remaining() const override { return body_->remaining(); }
+  std::size_t ready() const override { return body_->ready(); }
   bool rewindable() const override { return body_->rewindable(); }
   std::string_view repeat_obstacle() const override { return body_->repeat_obstacle(); }
   void mark() override {

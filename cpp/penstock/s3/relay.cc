@@ -61,8 +61,9 @@ std::uint64_t part_bytes(const Client& client, const Capabilities& row, const st
                     row.max_part_bytes);
 }
 
-bool asks_for_a_checksum(const Client& client) {
-  return client.config().checksum != "auto" && client.config().checksum != "none";
+bool asks_for_a_checksum(const Client& client, const store::WriteOptions& options) {
+  const std::string& choice = client.checksum_choice(options);
+  return choice != "auto" && choice != "none";
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ std::string relay_obstacle(const Client& client, const Capabilities& row, const 
 std::string relay_obstacle(const Client& client, const Capabilities& row, const store::WriteOptions& options,
                            std::uint64_t length) {
   if (length <= kLeastRelayBytes) return "fits one small request";
-  if (asks_for_a_checksum(client) && !takes_trailers(client, row))
+  if (asks_for_a_checksum(client, options) && !takes_trailers(client, row))
     return "the checksum asked for is known only after each part";
   if (row.content_md5) return "the provider compares a Content-MD5, which is known only after each part";
   const bool conditional = options.mode.kind != store::Mode::Kind::overwrite;

@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "penstock/aws/signing_policy.h"
+#include "penstock/aws/service_error.h"
 #include "penstock/base/backoff.h"
 #include "penstock/base/hide.h"
 #include "penstock/base/redact.h"
@@ -20,12 +20,13 @@ namespace {
 
 constexpr std::size_t kBatchKeys = 1000;
 constexpr int kLanes = 4;
-constexpr std::chrono::milliseconds kBase{50};
+constexpr std::chrono::milliseconds kTransientBase{50}, kThrottleBase{1000};
 
 struct Batch {
   std::vector<std::string> keys = {};  // whole
   int attempt = 1;
-  bool single = false;  // by DELETE
+  std::chrono::milliseconds base = kTransientBase;  // of the wait before it, if it is sent again
+  bool single = false;                              // by DELETE
 };
 
 struct Answer {
@@ -79,10 +80,10 @@ class Removal {
   void send_next() {
     Batch batch = std::move(todo_.front());
     todo_.pop_front();
-    if (batch.attempt > 1) base::sleep(backoff_.before_retry(batch.attempt - 1, kBase), call_, "remove");
+    if (batch.attempt > 1) base::sleep(backoff_.before_retry(batch.attempt - 1, batch.base), call_, "remove");
     http::Request request = batch.single ? delete_object(client_->address(), batch.keys.front(), {})
                                          : delete_objects(client_->address(), batch.keys);
-    Sending how{.call = call_, .doing = "remove", .side = Side::sink, .max_attempts = kBodyAttempts};
+    Sending how{.call = call_, .doing = "remove", .side = Side::sink, .usual_attempts = kBodyAttempts};
     how.error_in_200 = !batch.single;
     ++in_flight_;
     client_->submit(std::move(request), how,
@@ -130,7 +131,9 @@ class Removal {
     for (const DeleteFailure& failure : failures) {
       if (!asked.contains(failure.key)) throw unasked();
       if (failure.code == "NoSuchKey" || !left.insert(failure.key).second) continue;
-      if (aws::classify_code(failure.code) && batch.attempt < kBodyAttempts) {
+      const auto retry_class = aws::classify_code(failure.code);
+      if (retry_class && batch.attempt < kBodyAttempts) {
+        if (*retry_class == http::RetryClass::throttle) again.base = kThrottleBase;
         again.keys.push_back(failure.key);
       } else {
         fail(failure.key, error_of(failure, batch.attempt));
@@ -149,8 +152,8 @@ class Removal {
   }
 
   Error error_of(const DeleteFailure& failure, int attempts) const {
-    const bool denied = failure.code == "AccessDenied";
-    const Kind kind = denied ? Kind::denied : aws::classify_code(failure.code) ? Kind::lost : Kind::refused;
+    constexpr int kRefused = 400;  // a code that nobody knows
+    const Kind kind = aws::kind_of(failure.code, kRefused);
     const std::string subject = client_->location(failure.key);
     Error error{kind,
                 subject + " was not removed: " + redact_text(failure.code, 128) + ": " +

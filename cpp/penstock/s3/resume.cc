@@ -21,7 +21,7 @@ std::string declared_checksum(const PartPage& page, const Resumed& resumed, cons
   if (said) return page.checksum_algorithm;
   for (const auto& [number, part] : resumed.parts) {
     for (const Algorithm algorithm : kCombining) {
-      if (!part.checksum(algorithm).empty()) return s3_name(algorithm);
+      if (!part.checksums.of(algorithm).empty()) return s3_name(algorithm);
     }
   }
   return state.checksum;
@@ -88,7 +88,7 @@ Resumed look_up(Client& client, const UploadState& state, std::string_view sse_c
                                                                      .key = state.key,
                                                                      .doing = "list parts",
                                                                      .side = Side::sink,
-                                                                     .max_attempts = kBodyAttempts});
+                                                                     .usual_attempts = kBodyAttempts});
     page = parse_parts(response.body);
     if (page.truncated && page.next_marker <= after) {
       throw Error{Kind::corrupt, "the listing of parts repeats its marker", {.doing = "list parts"}};

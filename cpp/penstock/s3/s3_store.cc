@@ -6,6 +6,7 @@
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/client.h"
 #include "penstock/s3/copy.h"
+#include "penstock/s3/customer_key.h"
 #include "penstock/s3/get_file.h"
 #include "penstock/s3/list.h"
 #include "penstock/s3/piece.h"
@@ -226,7 +227,12 @@ std::string S3Store::presign(const std::string& method, std::string_view key, st
   check_method(method);
   for (const auto& [name, value] : headers) http::check_header(name, value);
   Client& s3 = *state_->client;
-  return s3.presign(method, s3.full_key(key), expires, headers, query, s3.with_deadline(call));
+  http::Headers enforced = headers;
+  // Without it a PUT would store what the store's key does not encrypt, and a GET be refused.
+  if (method != "DELETE" && !carries_customer_key(headers)) {
+    add_headers(enforced, customer_key_headers(s3.customer_key()));
+  }
+  return s3.presign(method, s3.full_key(key), expires, enforced, query, s3.with_deadline(call));
 }
 
 PostForm S3Store::presign_post(std::string_view key_or_prefix, const PostOptions& options, const Call& call) {

@@ -61,13 +61,15 @@ class S3Store : public store::ObjectStore {
   std::string location(std::string_view key) const override;
   std::pair<std::string, std::string> place(std::string_view key) const override;
 
-  // GET, PUT, HEAD, DELETE. `headers` given are enforced: whoever uses the URL must send them.
+  // GET, PUT, HEAD, DELETE. `headers` given are enforced: whoever uses the URL must send them, and those of
+  // the store's sse_customer_key, which are not in the URL.
   std::string presign(const std::string& method, std::string_view key, std::chrono::seconds expires,
                       const http::Headers& headers = {},
                       const std::vector<std::pair<std::string, std::string>>& query = {},
                       const Call& call = {});
 
-  // A form for an upload by POST; a key that ends in '/' is a prefix, completed by the file's name.
+  // A form for an upload by POST; a key that ends in '/' is a prefix, completed by the file's name. Refused
+  // where the store has a sse_customer_key, which the form would show, unless `fields` say one.
   PostForm presign_post(std::string_view key_or_prefix, const PostOptions& options = {},
                         const Call& call = {});
 

@@ -69,6 +69,16 @@ bool is_lost_answer(const Error& error) {
   return error.kind() == Kind::lost || error.kind() == Kind::busy;
 }
 
+bool is_gone_under(const store::Mode& mode, const Error& error) {
+  return mode.kind == store::Mode::Kind::if_match && error.facts().code == "NoSuchKey";
+}
+
+Error gone(const Error& said) {
+  Facts facts = said.facts();
+  facts.cause = std::make_shared<const Error>(said);
+  return Error{Kind::conflict, "the object that if_match names is gone: " + said.message(), std::move(facts)};
+}
+
 Sending taking_back(const std::string& key) {
   return {.key = key, .doing = "remove", .side = Side::sink, .chore = true, .total = kTakeBackTotal};
 }

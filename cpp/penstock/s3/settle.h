@@ -19,6 +19,7 @@ struct Identity {
   std::string token;  // "": by size, full-object checksum and Last-Modified instead
   std::uint64_t bytes = 0;
   std::optional<Digest> checksum;   // as it is sent
+  bool checksum_by_name = false;    // asked for: not left out where it is refused
   std::optional<Digest> known;      // of the bytes that were sent, told or not: to compare with
   WallTime begun;                   // by the server's clock
   http::Headers customer_key = {};  // what every request about the object carries
@@ -54,6 +55,10 @@ bool is_lost_answer(const Error& error);
 // How the DELETE of an object that is not what was sent is made, and what its outcome adds to `error`.
 Sending taking_back(const std::string& key);
 Error taken_back(const Error& error, const http::Outcome& outcome);
+
+// The object that if_match names is gone: that condition failed, too, whatever the service calls it.
+bool is_gone_under(const store::Mode& mode, const Error& error);
+Error gone(const Error& said);
 
 Error in_doubt(const Client& client, const std::string& key, const Error& cause);
 

@@ -12,8 +12,8 @@ namespace {
 class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
  public:
   PartTransfer(std::shared_ptr<Client> client, std::shared_ptr<Flight> flight, UploadName upload, int number,
-               PayloadPtr body, std::optional<Digest> checksum, std::shared_ptr<const PartTrailer> trailer,
-               http::Headers headers, Deadline deadline)
+               PayloadPtr body, std::optional<Digest> checksum, bool by_name,
+               std::shared_ptr<const PartTrailer> trailer, http::Headers headers, Deadline deadline)
       : client_(std::move(client)),
         flight_(std::move(flight)),
         upload_(std::move(upload)),
@@ -21,6 +21,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
         bytes_(trailer ? trailer->bytes() : body->size()),
         body_(std::move(body)),
         checksum_(std::move(checksum)),
+        by_name_(by_name),
         trailer_(std::move(trailer)),
         headers_(std::move(headers)),
         deadline_(deadline) {}
@@ -35,7 +36,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
                       .key = upload_.key,
                       .doing = "upload part " + std::to_string(number_),
                       .side = Side::sink,
-                      .max_attempts = kBodyAttempts,
+                      .usual_attempts = kBodyAttempts,
                       .carries_checksum = checksum_ || trailer_};
     client_->submit(
         upload_part(client_->address(), upload_, number_, std::move(headers), body_), how,
@@ -46,7 +47,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   void on_answer(http::Outcome outcome) {
     if (const auto* response = std::get_if<http::Response>(&outcome)) return on_response(*response);
     Error& error = std::get<Error>(outcome);
-    if (checksum_ && refuses_checksums(error)) {
+    if (checksum_ && !by_name_ && refuses_checksums(error)) {
       client_->endpoint().refuse_checksums();
       checksum_.reset();
       return send();
@@ -112,6 +113,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
   std::uint64_t bytes_;
   PayloadPtr body_;
   std::optional<Digest> checksum_;
+  bool by_name_;  // not left out where it is refused
   std::shared_ptr<const PartTrailer> trailer_;
   http::Headers headers_;  // customer's key, Content-MD5
   Deadline deadline_;
@@ -202,7 +204,7 @@ MultipartUpload::~MultipartUpload() {
 void MultipartUpload::create() {
   const auto trace = std::make_shared<Trace>();
   http::Headers headers = options_.attributes;
-  if (options_.checksums) checksum_ = client_->write_checksum();
+  checksum_ = options_.checksum;
   if (checksum_) {
     headers.add("x-amz-checksum-algorithm", s3_name(*checksum_));
     headers.add("x-amz-checksum-type", "FULL_OBJECT");
@@ -218,9 +220,9 @@ void MultipartUpload::create() {
         identity_.key,
         creation->id(create_upload(client_->address(), identity_.key, std::move(headers)), how, call_)};
   } catch (const Error& error) {
-    if (checksum_ && refuses_checksums(error)) {
+    if (checksum_ && !identity_.checksum_by_name && refuses_checksums(error)) {
       client_->endpoint().refuse_checksums();
-      checksum_.reset();
+      options_.checksum.reset();
       return create();
     }
     forget_lost_creates(trace->lost);
@@ -244,7 +246,7 @@ bool MultipartUpload::keep(std::uint64_t bytes, const std::optional<Digest>& che
   const auto found = options_.resumed->parts.find(next_number_);
   if (found == options_.resumed->parts.end()) return false;
   const ListedPart& there = found->second;
-  if (there.bytes != bytes || there.checksum(*checksum_) != checksum->base64()) return false;
+  if (there.bytes != bytes || there.checksums.of(*checksum_) != checksum->base64()) return false;
   flight_->started();
   flight_->landed({next_number_++, bytes, there.etag, checksum->base64()});
   ++kept_;
@@ -277,7 +279,8 @@ void MultipartUpload::send(PayloadPtr part, std::optional<Digest> checksum,
   const Capabilities* row = client_->endpoint().row();
   if (row && row->content_md5) add_content_md5(headers, *part);
   std::make_shared<PartTransfer>(client_, flight_, upload_, number, std::move(part), std::move(checksum),
-                                 std::move(trailer), std::move(headers), call_.deadline)
+                                 identity_.checksum_by_name, std::move(trailer), std::move(headers),
+                                 call_.deadline)
       ->send();
   // Who asks for one part at a time wants to hold one: the next is not filled meanwhile.
   if (options_.lanes == 1) flight_->wait_for_lane(1, call_);

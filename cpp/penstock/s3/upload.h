@@ -72,7 +72,8 @@ struct UploadOptions {
   http::Headers attributes;  // of CreateMultipartUpload, without checksum
   int lanes = 4;
   bool reap = false;
-  bool checksums = true;  // declare the client's at Create; false: what is sent before its checksum is known
+  std::optional<Algorithm> checksum =
+      {};  // declared at Create; unset: what is sent before its checksum is known
   // Taken up instead of creating one: parts that are there are not sent, and abort() leaves it open.
   std::optional<Resumed> resumed = {};
 };

@@ -65,11 +65,12 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
       plan_(plan_for(*client_, row_, options_)),
       lanes_(lanes_for(options_, client_->config().max_parts_in_flight)),
       spool_dir_(options_.spool_dir.value_or(client_->config().spool_dir)),
-      checksum_(client_->write_checksum()),
+      checksum_(client_->write_checksum(client_->checksum_choice(options_))),
       begun_(client_->http().clock().now()) {
   identity_.key = key_;
   if (writes_token(*client_, options_)) identity_.token = random_uuid();
   identity_.begun = client_->server_now();
+  identity_.checksum_by_name = client_->checksum_choice(options_) != "auto";
   identity_.customer_key = customer_key_headers(client_->customer_key(options_.sse_customer_key));
   attributes_ = attribute_headers(options_, row_, identity_.token);
   add_headers(attributes_, identity_.customer_key);
@@ -244,8 +245,9 @@ void ObjectWriter::open_upload() {
   if (upload_) return;
   refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
   if (options_.before_upload) options_.before_upload();
-  UploadOptions options{options_.mode, attributes_, lanes_, client_->config().reap};
-  options.checksums = mode_ != kRelayMode || takes_trailers(*client_, row_);
+  UploadOptions options{options_.mode, attributes_, lanes_, options_.reap.value_or(client_->config().reap)};
+  if (mode_ != kRelayMode || takes_trailers(*client_, row_))
+    options.checksum = client_->write_checksum(client_->checksum_choice(options_));
   upload_ = std::make_unique<MultipartUpload>(client_, flight_, identity_, std::move(options), call_);
 }
 
@@ -333,7 +335,8 @@ Published ObjectWriter::put_whole() {
   refuse_condition(row_.conditional_put, "PutObject");
   identity_.bytes = total_;
   identity_.known = sealed_checksum_;
-  identity_.checksum = client_->endpoint().takes_checksums() ? sealed_checksum_ : std::nullopt;
+  const bool sends_it = identity_.checksum_by_name || client_->endpoint().takes_checksums();
+  identity_.checksum = sends_it ? sealed_checksum_ : std::nullopt;
   PayloadPtr body = whole_ ? whole_ : part_ ? std::exchange(part_, nullptr) : http::text_payload("");
   if (row_.content_md5) add_content_md5(attributes_, *body);
   return put_object_and_settle(client_, identity_, options_.mode, attributes_, std::move(body), call_);

@@ -56,6 +56,12 @@ bool flag(pugi::xml_node parent, const char* name) {
   return text(parent, name) == "true";
 }
 
+KeptChecksums checksums(pugi::xml_node parent) {
+  return {.crc64nvme = text(parent, "ChecksumCRC64NVME"),
+          .crc32c = text(parent, "ChecksumCRC32C"),
+          .crc32 = text(parent, "ChecksumCRC32")};
+}
+
 template <typename Number>
 Number number(pugi::xml_node parent, const char* name) {
   const std::string digits = text(parent, name);
@@ -131,7 +137,7 @@ ObjectPage parse_objects(std::string_view xml) {
   return page;
 }
 
-const std::string& ListedPart::checksum(Algorithm algorithm) const {
+const std::string& KeptChecksums::of(Algorithm algorithm) const {
   static const auto& none = *new std::string;  // never freed, as I/O threads outlive statics
   if (algorithm == Algorithm::crc64nvme) return crc64nvme;
   if (algorithm == Algorithm::crc32c) return crc32c;
@@ -148,9 +154,7 @@ PartPage parse_parts(std::string_view xml) {
     page.parts.push_back({.number = number<int>(entry, "PartNumber"),
                           .bytes = number<std::uint64_t>(entry, "Size"),
                           .etag = text(entry, "ETag"),
-                          .crc64nvme = text(entry, "ChecksumCRC64NVME"),
-                          .crc32c = text(entry, "ChecksumCRC32C"),
-                          .crc32 = text(entry, "ChecksumCRC32")});
+                          .checksums = checksums(entry)});
   }
   if (page.truncated) page.next_marker = number<int>(root, "NextPartNumberMarker");
   return page;
@@ -181,7 +185,7 @@ std::string parse_upload_id(std::string_view xml) {
 CompleteResult parse_complete(std::string_view xml) {
   const Document document{xml, "CompleteMultipartUploadResult"};
   const pugi::xml_node root = document.root();
-  return {text(root, "ETag"), text(root, "ChecksumCRC64NVME"), text(root, "ChecksumType")};
+  return {text(root, "ETag"), text(root, "ChecksumType"), checksums(root)};
 }
 
 std::vector<DeleteFailure> parse_delete(std::string_view xml) {

@@ -31,12 +31,17 @@ struct ObjectPage {
   std::string next_marker = {};  // v1, and there only with a delimiter
 };
 
+// In base64; "" if the server keeps none.
+struct KeptChecksums {
+  std::string crc64nvme = {}, crc32c = {}, crc32 = {};
+  const std::string& of(Algorithm algorithm) const;  // "" also of an algorithm that is none of these
+};
+
 struct ListedPart {
   int number = 0;
   std::uint64_t bytes = 0;
-  std::string etag, crc64nvme;  // base64; "" if the server keeps none
-  std::string crc32c = {}, crc32 = {};
-  const std::string& checksum(Algorithm algorithm) const;  // "" also of an algorithm that is none of these
+  std::string etag = {};
+  KeptChecksums checksums = {};
 };
 
 struct PartPage {
@@ -58,7 +63,8 @@ struct UploadPage {
 };
 
 struct CompleteResult {
-  std::string etag, crc64nvme, checksum_type;
+  std::string etag, checksum_type;
+  KeptChecksums checksums;
 };
 
 struct DeleteFailure {

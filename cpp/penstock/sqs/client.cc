@@ -7,10 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "penstock/aws/signing_policy.h"
+#include "penstock/base/backoff.h"
 #include "penstock/base/json.h"
 #include "penstock/base/redact.h"
 #include "penstock/base/utf8.h"
 #include "penstock/base/uuid.h"
+#include "penstock/base/wait.h"
 #include "penstock/http/url.h"
 
 namespace penstock::sqs {
@@ -22,6 +24,7 @@ constexpr std::uint64_t kMaxBytes = 1_MiB;
 constexpr std::size_t kMaxAnswerBytes = 64_MiB;  // 10 messages of 1 MiB, each byte escaped to six
 constexpr std::size_t kMaxDepth = 16;
 constexpr std::chrono::seconds kMaxWait{20}, kMaxVisibility{43'200};
+constexpr std::chrono::milliseconds kAnswerAfterWait{10'000}, kPollBase{50};
 constexpr int kConnectionsPerHost = 64;  // each long poll holds one
 // AWS drops an idle connection after about 5 s.
 constexpr std::chrono::seconds kIdleConnection{4};
@@ -106,7 +109,8 @@ Client::Client(Config config) : config_(std::move(config)) {
   credentials_ = aws::credentials_for(inputs, http_);
 }
 
-json Client::ask(const char* operation, json arguments, const Call& call, std::chrono::seconds answer_after) {
+json Client::ask(const char* operation, json arguments, const Call& call,
+                 std::optional<std::chrono::milliseconds> first_byte) {
   arguments["QueueUrl"] = config_.queue_url;
   http::Request request{.method = "POST", .url = url_};
   request.headers.add("content-type", "application/x-amz-json-1.0");
@@ -120,8 +124,8 @@ json Client::ask(const char* operation, json arguments, const Call& call, std::c
       {.service = "sqs", .region = config_.region, .payload = aws::SigningOptions::Payload::hash});
   options.idempotent = true;  // better twice than not at all: the queue promises no more itself
   options.max_body_bytes = kMaxAnswerBytes;
-  options.first_byte = http_->options().first_byte + answer_after;
-  options.connections_per_host = kConnectionsPerHost;
+  options.first_byte = first_byte;
+  options.connections_per_host = http_->options().connections_per_host.value_or(kConnectionsPerHost);
   if (is_aws_) options.idle_connection = kIdleConnection;
   try {
     return parsed(http_->send(std::move(request), std::move(options)));
@@ -164,11 +168,25 @@ std::vector<Received> Client::receive(const ReceiveOptions& options, const Call&
   // By this id a repeat after a lost answer gets the same messages, which else were hidden and held up their
   // groups.
   if (fifo_) arguments["ReceiveRequestAttemptId"] = random_uuid();
-  const json answer = ask("ReceiveMessage", std::move(arguments), call, options.wait);
+  const json answer = poll(std::move(arguments), options.wait, call);
   std::vector<Received> all;
   if (const auto found = answer.find("Messages"); found != answer.end() && found->is_array())
     for (const json& message : *found) all.push_back(received_from(message));
   return all;
+}
+
+// With its retries spent it would fail at once, and who receives in a loop would spin.
+json Client::poll(json arguments, std::chrono::seconds wait, const Call& call) {
+  const auto first_byte = wait + std::min(http_->options().first_byte, kAnswerAfterWait);
+  try {
+    json answer = ask("ReceiveMessage", std::move(arguments), call, first_byte);
+    polls_without_quota_ = 0;
+    return answer;
+  } catch (const Error& error) {
+    if (error.facts().quota_exhausted)
+      base::sleep(Backoff{}.before_retry(++polls_without_quota_, kPollBase), call, "receive");
+    throw;
+  }
 }
 
 void Client::delete_message(const std::string& receipt_handle, const Call& call) {

@@ -11,6 +11,7 @@
 // Source:   "Amazon SQS API Reference", AWS JSON 1.0.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -66,13 +67,15 @@ class Client {
 
  private:
   nlohmann::json ask(const char* operation, nlohmann::json arguments, const Call& call,
-                     std::chrono::seconds answer_after = {});
+                     std::optional<std::chrono::milliseconds> first_byte = {});
+  nlohmann::json poll(nlohmann::json arguments, std::chrono::seconds wait, const Call& call);
 
   Config config_;
   std::string url_;  // where requests go
   bool fifo_, is_aws_;
   std::shared_ptr<http::Client> http_;
   std::shared_ptr<aws::CredentialCache> credentials_;
+  std::atomic<int> polls_without_quota_{0};  // one after the other
 };
 
 }  // namespace penstock::sqs

@@ -52,6 +52,9 @@ struct WriteOptions {
   std::string storage_class{}, sse{}, kms_key_id{};
   // S3 only.
   std::string sse_customer_key{};  // 32 bytes: SSE-C; every read needs it again
+  std::string checksum{};  // "": as the store has it; auto, none, or an algorithm, which is never left out
+  std::optional<bool>
+      reap{};  // abort orphans a lost answer to Create may have left; unset: as the store has it
   std::optional<std::uint64_t> part_bytes{};
   std::optional<int> max_parts_in_flight{};
   // Parts straight from the source, none held: where the length is known and the source repeats exactly. Else

@@ -324,6 +324,11 @@ std::size_t PipeReader::read_page(Page& page) {
   return kPageBytes;
 }
 
+std::size_t PipeReader::ready() const {
+  const std::lock_guard lock{ring_->mutex};
+  return ring_->size;
+}
+
 std::optional<std::size_t> PipeReader::try_read(MutableBytes buffer) {
   Lock lock{ring_->mutex};
   if (!ring_->readable()) return std::nullopt;

@@ -68,6 +68,8 @@ class PipeReader : public Source {
   // if the ring is made of pages.
   std::size_t read_page(Page& page) override;
 
+  std::size_t ready() const override;
+
   // nullopt: nothing there yet. 0: the end.
   std::optional<std::size_t> try_read(MutableBytes buffer);
 

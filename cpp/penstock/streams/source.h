@@ -32,6 +32,10 @@ class Source {
   // Bytes still to come: exact, or unknown.
   virtual std::optional<std::uint64_t> remaining() const { return std::nullopt; }
 
+  // Bytes that the next read() has at hand: it gives them, if its buffer has room, without waiting and with
+  // little work. 0 where nobody knows. For an event loop, which others wait for.
+  virtual std::size_t ready() const { return 0; }
+
   // Whether mark() and rewind() work.
   virtual bool rewindable() const { return false; }
 

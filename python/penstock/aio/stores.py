@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
     from os import PathLike
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from penstock import _core
     from penstock.objects import ObjectMeta, Receipt, RemoveReport, UploadState
     from penstock.progress import ProgressLike
     from penstock.stores import StoreProtocol
+    from penstock.stores.config import S3Config
     from penstock.units import Size, Span
 
 
@@ -273,8 +274,18 @@ class S3Store(ObjectStore):
 
     sync: sync.S3Store
 
-    def __init__(self, bucket: str, **config: Any) -> None:
+    def __init__(self, bucket: str, **config: Unpack[S3Config]) -> None:
         super().__init__(sync.S3Store(bucket, **config))
+
+    @classmethod
+    def from_env(cls, *, bucket: str | None = None, **config: Unpack[S3Config]) -> Self:
+        """As penstock.S3Store.from_env: makes no request, so it is not awaited."""
+        return cls._over(sync.S3Store.from_env(bucket=bucket, **config))
+
+    @classmethod
+    def from_url(cls, url: str, **config: Unpack[S3Config]) -> Self:
+        """As penstock.S3Store.from_url: makes no request, so it is not awaited."""
+        return cls._over(sync.S3Store.from_url(url, **config))
 
     async def presign(
         self,

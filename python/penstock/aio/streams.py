@@ -33,6 +33,10 @@ PIPE_BYTES = 256 * 1024
 """What an async iterator may be ahead of its reader."""
 
 
+AT_HAND_BYTES = 64 * 1024
+"""What a read takes from the ring itself, on the loop: to hear of it from a worker costs as much as copying 256 KiB."""
+
+
 class Feed:
     """Moves an async iterator into a pipe, as a task of the loop that first reads the other end."""
 
@@ -137,6 +141,11 @@ class Source(sync.Positioned, Closing):
         self._native.close()
 
     async def _read(self, n: int, *, full: bool) -> Chunk:
+        least = n if full else min(n, AT_HAND_BYTES)
+        if self._native.ready >= least:
+            await asyncio.sleep(0)  # the others' turn; a read that is cancelled here has taken nothing
+            if chunk := self._native.read_ready(n, least):
+                return chunk
         return await self._fed(lambda: self._native.read(n, full, loop()))
 
     async def _fed(self, begin: Callable[[], asyncio.Future[Chunk]]) -> Chunk:

@@ -11,15 +11,19 @@ from penstock.stores import FolderStore as SyncFolderStore
 from penstock.stores import S3Store as SyncS3Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal, overload
+
+    from typing_extensions import Unpack
 
     from penstock.aio.stores import GetResult, ObjectReader
     from penstock.aio.streams import Sink
     from penstock.objects import Receipt
     from penstock.stores import ObjectStore as SyncObjectStore
+    from penstock.stores.config import S3Config
 
 
-def store_at(uri: str, **config: Any) -> tuple[ObjectStore, str]:
+def store_at(uri: str, **config: Unpack[S3Config]) -> tuple[ObjectStore, str]:
     """Async twin of penstock.store_at: makes no request, so it is not awaited.
 
     >>> store, key = penstock.aio.store_at("s3://bucket/a/b")
@@ -40,11 +44,11 @@ if TYPE_CHECKING:
 
     @overload
     async def open(
-        uri: str, mode: Literal["rb"] = "rb", *, config: dict[str, Any] | None = None, **options: Any
+        uri: str, mode: Literal["rb"] = "rb", *, config: Mapping[str, Any] | None = None, **options: Any
     ) -> ObjectReader: ...
     @overload
     async def open(
-        uri: str, mode: Literal["wb", "xb"], *, config: dict[str, Any] | None = None, **options: Any
+        uri: str, mode: Literal["wb", "xb"], *, config: Mapping[str, Any] | None = None, **options: Any
     ) -> Sink: ...
 
 
@@ -52,7 +56,7 @@ async def open(
     uri: str,
     mode: Literal["rb", "wb", "xb"] = "rb",
     *,
-    config: dict[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """Async twin of penstock.open, for bytes: ``async with await penstock.aio.open(uri, "wb") as file``.
@@ -76,7 +80,7 @@ async def open(
     return await store.open_writer(key, **options)
 
 
-async def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **options: Any) -> Receipt:
+async def put(uri: str, data: Any, *, config: Mapping[str, Any] | None = None, **options: Any) -> Receipt:
     """Async twin of penstock.put.
 
     >>> import asyncio
@@ -87,7 +91,7 @@ async def put(uri: str, data: Any, *, config: dict[str, Any] | None = None, **op
     return await store.put(key, data, **options)
 
 
-async def get(uri: str, *, config: dict[str, Any] | None = None, **options: Any) -> GetResult:
+async def get(uri: str, *, config: Mapping[str, Any] | None = None, **options: Any) -> GetResult:
     """Async twin of penstock.get."""
     store, key = store_at(uri, **(config or {}))
     return await store.get(key, **options)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from penstock.stores import ObjectStore
+    from penstock.stores.config import S3Config
 
 _CODES = {
     "refused": 2,
@@ -63,10 +64,11 @@ def run(options: Options) -> int:
     store, prefix = target(options)
     kinds = set()
     show = nullcontext(None) if options.quiet else Bars(plain=not sys.stderr.isatty())
+    tasks = tasks_of(options, prefix)
     with show as bars:
         guard = None if options.guard == "any" else options.guard
         with files.fetch_many(
-            tasks_of(options, prefix),
+            tasks if bars is None else bars.counted(tasks),
             store,
             jobs=options.jobs,
             budget=options.budget,
@@ -99,7 +101,7 @@ def target(options: Options) -> tuple[ObjectStore, str]:
         raise Refused("--to is needed: s3://bucket/prefix/, file:///dir/ or the URI of one object")
     if options.to.startswith("file://") and options.to.endswith("/"):
         return FolderStore(file_path(options.to)), ""
-    config = {"endpoint": options.endpoint} if options.to.startswith("s3://") else {}
+    config: S3Config = {"endpoint": options.endpoint} if options.to.startswith("s3://") else {}
     store, key = store_at(options.to, **config)
     if isinstance(store, S3Store) and not key:
         return store, ""
@@ -125,6 +127,8 @@ def url_tasks(options: Options, prefix: str) -> list[files.FileTask]:
     """One task a URL; names come from the URLs, and a clash is an error."""
     if len(options.urls) > 1 and (options.sha256 or options.checksum or options.expect_bytes is not None):
         raise Refused("--sha256, --checksum and --expect-bytes are of one file: give one URL")
+    if options.sha256 and options.checksum:
+        raise Refused("give --sha256 or --checksum, not both")
     folder = options.to.endswith("/") or not prefix
     if len(options.urls) > 1 and not folder:
         raise Refused(f"several URLs need a folder: end --to with a slash, as in {options.to}/")

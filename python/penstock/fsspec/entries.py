@@ -34,11 +34,11 @@ def parents(key: str) -> Iterator[str]:
     """The folders a key lies in, the nearest first.
 
     >>> from penstock.fsspec.entries import parents
-    >>> list(parents("a/b/c"))
-    ['a/b', 'a']
+    >>> list(parents("a/b/c")), list(parents("/b"))
+    (['a/b', 'a'], [''])
     """
     at = key.rfind("/")
-    while at > 0:
+    while at >= 0:
         yield key[:at]
         at = key.rfind("/", 0, at)
 

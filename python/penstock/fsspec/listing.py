@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks
+from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop
 from fsspec.utils import stringify_path
 
 from penstock.errors import NotFound, Refused
 from penstock.fsspec.entries import below, directory, file, parents
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable, Iterable
     from datetime import datetime
 
@@ -24,7 +26,16 @@ class Tree(AsyncFileSystem):
     """Paths are ``bucket/key``. ``_store_of`` gives the store of a bucket."""
 
     schemes: frozenset[str]
+    _pid: int
+    _loop: asyncio.AbstractEventLoop | None
     _store_of: Callable[[str], aio.S3Store]
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where the blocking methods run: a forked child has one of its own, where fsspec would refuse."""
+        if self._pid != os.getpid():
+            self._loop, self._pid = None if self.asynchronous else get_loop(), os.getpid()
+        return self._loop
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -49,9 +60,9 @@ class Tree(AsyncFileSystem):
         return self._store_of(bucket), key
 
     def _folder(self, path: str) -> tuple[aio.S3Store, str]:
-        """As _place(), of a path whose last name may be empty: keys may be ``a//b``."""
-        bucket, _, key = path.partition("/")
-        return (self._store_of(bucket), key) if bucket else self._place(path)
+        """The store of a path, and what keys below it begin with. Its last name may be empty: keys may be ``a//b``."""
+        bucket, slash, key = path.partition("/")
+        return (self._store_of(bucket), key + slash) if bucket else self._place(path)
 
     # --- What is there ---
 
@@ -97,8 +108,7 @@ class Tree(AsyncFileSystem):
 
     async def _children(self, path: str, prefix: str = "") -> list[Entry]:
         """One level, of names that begin with ``prefix``."""
-        store, key = self._folder(path)
-        base = below(key)
+        store, base = self._folder(path)
         found = []
         async for meta in store.list_with_delimiter(base + prefix):
             name = f"{path}/{meta.key[len(base) :]}"
@@ -136,12 +146,12 @@ class Tree(AsyncFileSystem):
 
     async def _tree(self, path: str, prefix: str) -> dict[str, Entry]:
         """All that lies below, by one listing."""
-        store, key = self._folder(path)
-        base, last = below(key), ""
+        store, base = self._folder(path)
+        last = ""
         found: dict[str, Entry] = {}
         async for meta in store.list(base + prefix):
             name = meta.key[len(base) :]
-            if (folder := name.rpartition("/")[0]) != last:
+            if (folder := name[: name.rfind("/") + 1]) != last:
                 last = folder
                 for parent in parents(name):
                     found.setdefault(f"{path}/{parent}", directory(f"{path}/{parent}"))
@@ -169,11 +179,43 @@ class Tree(AsyncFileSystem):
         maxdepth: int | None = None,
         topdown: bool = True,
         on_error: Any = "omit",
-        **kwargs: Any,
+        *,
+        detail: bool = False,
+        **_: Any,
     ) -> AsyncIterator[Any]:
-        """As fsspec's, but what cannot be listed is an error, and only what is absent is omitted."""
-        on_error = _only_absent if on_error == "omit" else on_error
-        async for step in super()._walk(path, maxdepth, topdown, on_error, **kwargs):
+        """As fsspec's, but what cannot be listed is an error, only the absent is omitted, and names may be empty."""
+        if maxdepth is not None and maxdepth < 1:
+            raise ValueError("maxdepth must be at least 1")
+        path = self._strip_protocol(path)
+        try:
+            entries = await self._ls(path)
+        except OSError as error:
+            if on_error == "raise" or (on_error == "omit" and not isinstance(error, FileNotFoundError)):
+                raise
+            if callable(on_error):
+                on_error(error)
+            entries = []
+        async for step in self._steps(path, entries, maxdepth, topdown, detail):
+            yield step
+
+    async def _steps(
+        self, path: str, entries: list[Entry], depth: int | None, topdown: bool, detail: bool
+    ) -> AsyncIterator[tuple[str, Any, Any]]:
+        """A folder and what lies below; from the top down, what is taken out of its folders is not visited."""
+        found: dict[str, dict[str, Entry]] = {"directory": {}, "file": {}}
+        for entry in entries:
+            found[entry["type"]][entry["name"][len(path) + 1 :]] = entry
+        names = {name: entry["name"] for name, entry in found["directory"].items()}
+        folders, files = found["directory"], found["file"]
+        step = (path, folders, files) if detail else (path, [*folders], [*files])
+        if topdown:
+            yield step
+        for name in step[1] if depth is None or depth > 1 else ():
+            children = await self._children(names[name])
+            left = None if depth is None else depth - 1
+            async for below_it in self._steps(names[name], children, left, topdown, detail):
+                yield below_it
+        if not topdown:
             yield step
 
     async def _du(
@@ -191,8 +233,3 @@ class Tree(AsyncFileSystem):
     async def _in_batches(self, coroutines: Iterable[Any]) -> list[Any]:
         done: list[Any] = await _run_coros_in_chunks([*coroutines], batch_size=self.batch_size)
         return done
-
-
-def _only_absent(error: BaseException) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error

@@ -133,6 +133,7 @@ class FileSystem(Tree):
     async def _get_file(
         self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, **options: Any
     ) -> None:
+        refuse_unnamed(rpath, os.fspath(lpath))
         if Path(lpath).is_dir():
             if await self._isdir(rpath):
                 return
@@ -311,6 +312,13 @@ class FileSystem(Tree):
 
     def __repr__(self) -> str:
         return display.line("FileSystem", **masked(self._config))
+
+
+def refuse_unnamed(rpath: str, lpath: str) -> None:
+    """``a//b`` would become ``a/b``, and replace what that key became."""
+    _, found, rest = lpath.rpartition("//")
+    if found and rpath.endswith(f"//{rest}"):
+        raise Refused(f"no folder here has an empty name, as in {rpath}: download that by its own name")
 
 
 async def _remove(store: aio.S3Store, keys: list[str]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock import _core
 from penstock.client import native_client
+from penstock.errors import Refused
 from penstock.fields import pairs
 from penstock.progress import reporter
 from penstock.stores.object_store import ObjectStore
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
+    from typing_extensions import Self, Unpack
+
     from penstock.aws import Credentials
     from penstock.client import ClientLike
     from penstock.objects import PostForm, Receipt, SweepReport, UploadState
     from penstock.progress import ProgressLike
+    from penstock.stores.config import S3Config
     from penstock.units import Size, Span
 
 
@@ -95,6 +99,47 @@ class S3Store(ObjectStore):
         arguments = {name: value for name, value in given.items() if value != _S3_DEFAULTS.get(name)}
         super().__init__(_core.S3Store(_s3_options(arguments)), **arguments)
 
+    @classmethod
+    def from_env(cls, *, bucket: str | None = None, **config: Unpack[S3Config]) -> Self:
+        """The store that the environment names; what is given here wins over it.
+
+        Args:
+            bucket: Else PENSTOCK_BUCKET, S3_BUCKET_NAME.
+            config: As for S3Store, whose region, endpoint and credentials come from the environment anyway;
+                ``prefix`` else from PENSTOCK_PREFIX, S3_PREFIX.
+        Raises:
+            Refused: No bucket is named.
+
+        >>> from unittest.mock import patch
+        >>> with patch.dict("os.environ", PENSTOCK_BUCKET="bucket", PENSTOCK_PREFIX="raw/"):
+        ...     penstock.S3Store.from_env().location("k")
+        's3://bucket/raw/k'
+        """
+        named = _first_set("PENSTOCK_BUCKET", "S3_BUCKET_NAME") if bucket is None else bucket
+        if not named:
+            raise Refused("no bucket: set PENSTOCK_BUCKET or S3_BUCKET_NAME")
+        config.setdefault("prefix", _first_set("PENSTOCK_PREFIX", "S3_PREFIX"))
+        return cls(named, **config)
+
+    @classmethod
+    def from_url(cls, url: str, **config: Unpack[S3Config]) -> Self:
+        """The store of ``s3://bucket/prefix``, which is joined before every key as it is.
+
+        Args:
+            url: The prefix is raw: ``%`` and ``?`` are characters, and a slash at its end is part of it.
+            config: As for S3Store, but for ``prefix``.
+        Raises:
+            Refused: Another scheme.
+
+        >>> penstock.S3Store.from_url("s3://bucket/raw/", region="eu-west-1").location("k")
+        's3://bucket/raw/k'
+        """
+        bucket, prefix = bucket_and_key(url)
+        if "prefix" in config:
+            raise TypeError("prefix= goes with a bucket; a URL names its prefix itself")
+        config["prefix"] = prefix
+        return cls(bucket, **config)
+
     def presign(
         self,
         method: str,
@@ -111,7 +156,8 @@ class S3Store(ObjectStore):
             method: GET, PUT, HEAD or DELETE.
             key: The object.
             expires: 1 second to 7 days, and not beyond the life of temporary keys.
-            headers: Whoever uses the URL must send exactly these.
+            headers: Whoever uses the URL must send exactly these, and of a store with ``sse_customer_key`` the three
+                of SSE-C for GET, PUT and HEAD: they are signed, and the key is not in the URL.
             query: More of the query, such as ``response-content-type``.
             deadline: Of finding credentials.
         """
@@ -132,7 +178,8 @@ class S3Store(ObjectStore):
     ) -> PostForm:
         """A form with which somebody without credentials uploads one object, as browsers do.
 
-        The service refuses what is larger or smaller, of another type or name than the form allows.
+        The service refuses what is larger or smaller, of another type or name than the form allows. A store with
+        ``sse_customer_key`` is Refused: the form would show the key.
 
         Args:
             key_or_prefix: The object; one that ends in ``/`` is a prefix, completed by the uploaded file's name.
@@ -259,6 +306,21 @@ class Upload(Sink):
 
         found = _core.S3Store.upload_state(self._native)
         return None if found is None else UploadState(**found)
+
+
+def bucket_and_key(url: str) -> tuple[str, str]:
+    """What ``s3://bucket/key`` names; the key is raw."""
+    scheme, found, rest = url.partition("://")
+    if scheme != "s3" or not found:
+        raise Refused(f"not a URL like s3://bucket/prefix: {_core.redact_url(url)}")
+    bucket, _, key = rest.partition("/")
+    return bucket, key
+
+
+def _first_set(*names: str) -> str:
+    from os import environ
+
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def as_dict(state: UploadState) -> dict[str, Any]:

@@ -170,6 +170,21 @@ TEST(SigningPolicy, a_failure_that_says_nothing_is_judged_by_its_status) {
   EXPECT_EQ(bench.judge(503).retry_class, RetryClass::transient);
 }
 
+TEST(SigningPolicy, a_failure_that_says_nothing_has_the_ids_its_service_asks_for) {
+  Bench bench;
+  bench.prepare("https://h/b/k");
+  const Facts facts = bench.judge(403, {{"x-amz-request-id", "R1"}, {"x-amz-id-2", "H2"}}).error->facts();
+  EXPECT_EQ(facts.request_id, "R1");
+  EXPECT_EQ(facts.host_id, "H2");
+}
+
+TEST(SigningPolicy, when_to_come_back_is_in_the_error) {
+  Bench bench;
+  bench.prepare("https://h/b/k");
+  const auto verdict = bench.judge_code(503, "SlowDown", {{"Retry-After", "7"}});
+  EXPECT_EQ(verdict.error->facts().retry_after, seconds{7});
+}
+
 TEST(SigningPolicy, hints_of_the_server_come_along) {
   Bench bench;
   bench.prepare("https://b.example/k");

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <span>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -224,24 +225,37 @@ TEST_F(RecoveryTest, one_that_cannot_be_judged_is_no_obstacle_to_the_others) {
   EXPECT_EQ(judged[2].record->ref.bid, "custom-3");
 }
 
+// All are told before any record is removed.
+class ToldTogether : public Told {
+ public:
+  explicit ToldTogether(int wanted) : wanted_(wanted) {}
+  void publish(const Sealed& sealed, std::string_view recipe_id, const Call& call) override {
+    Told::publish(sealed, recipe_id, call);
+    std::unique_lock lock{mutex_};
+    ++told_;
+    changed_.notify_all();
+    changed_.wait_for(lock, std::chrono::seconds{60}, [&] { return told_ == wanted_; });
+  }
+
+ private:
+  const int wanted_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int told_ = 0;
+};
+
 TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
-  // A first removal that takes until the callbacks of all are called: those told meanwhile go together.
   class Slow : public store::MemoryStore {
    public:
+    // From being told to being over takes a lock and shows nowhere, so the first removal takes a while.
     void remove(std::string_view key, const store::RemoveOptions& options, const Call& call) override {
-      if (key.find("/_pending/") != key.npos) {
-        std::unique_lock lock{mutex};
-        changed.wait_for(lock, std::chrono::seconds{60}, [&] { return told == 20; });
-      }
+      if (key.find("/_pending/") != key.npos) std::this_thread::sleep_for(std::chrono::milliseconds{200});
       MemoryStore::remove(key, options, call);
     }
     store::RemoveReport remove_many(std::span<const std::string> keys, const Call& call) override {
       if (!keys.empty() && keys.front().find("/_pending/") != std::string::npos) ++removals_of_many;
       return MemoryStore::remove_many(keys, call);
     }
-    std::mutex mutex;
-    std::condition_variable changed;
-    int told = 0;
     std::atomic<int> removals_of_many = 0;
   };
   const auto slow = std::make_shared<Slow>();
@@ -251,12 +265,8 @@ TEST_F(RecoveryTest, records_are_removed_as_many_at_a_time_as_are_over) {
     slow->put("out/_pending/default/" + bid + ".json", as_bytes(committed_record(bid)));
   }
   world.store = slow;
-  const Recipe recipe{.id = "default", .on_complete = {[&](const BundleRef&) {
-                                         const std::lock_guard lock{slow->mutex};
-                                         ++slow->told;
-                                         slow->changed.notify_all();
-                                       }}};
-  EXPECT_EQ(world.storage()->recover(recipe).recovered, 20u);
+  world.told = std::make_shared<ToldTogether>(20);
+  EXPECT_EQ(world.storage()->recover({.id = "default"}).recovered, 20u);
   EXPECT_GE(slow->removals_of_many, 1);
   EXPECT_LT(slow->removals_of_many, 10);
   EXPECT_EQ(world.pending(), Names{});

@@ -28,11 +28,21 @@ struct OpenedAtExit {
   Gate gate;
 };
 
-// In a process of its own, whose statics are destroyed in the reverse of this order: the table of providers,
-// then the gate opens, then the exit waits for the abort, which asks that table once more.
+bool landed = false;
+
+struct LastingBucket : ScriptedBucket {
+  LastingBucket() = default;
+  LastingBucket(const LastingBucket&) = delete;
+  LastingBucket& operator=(const LastingBucket&) = delete;
+  ~LastingBucket() { landed = uploads().empty() && asked("ListParts").size() == 1; }
+};
+
+// In a process of its own, whose statics are destroyed in the reverse of the order in which they are made:
+// the table of providers, were it one of them; then the gate opens; then the exit waits for the abort, which
+// asks that table once more.
 void leave_while_an_abort_is_under_way() {
-  static auto& bucket = *new ScriptedBucket;
-  std::atexit([] { _exit(bucket.uploads().empty() && bucket.asked("ListParts").size() == 1 ? 0 : 1); });
+  std::atexit([] { _exit(landed ? 0 : 1); });
+  static LastingBucket bucket;
   auto client = test::quick_client();
   static const OpenedAtExit late;
   bucket.early = [gate = late.gate](test::Exchange& exchange) {

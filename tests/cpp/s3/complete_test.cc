@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "penstock/s3/attributes.h"
 #include "penstock/s3/pending.h"
 
 #include "s3/scripted_bucket.h"
@@ -75,8 +76,69 @@ TEST_F(CompleteTest, A200WithInternalErrorIsSettledAndSentAgain) {
   reply_to_complete({200, {}, error_xml("InternalError")});
   const PublishOutcome outcome = complete(publication("u"));
   ASSERT_TRUE(std::holds_alternative<Published>(outcome)) << std::get<Error>(outcome).what();
-  EXPECT_EQ(bucket.asked("HeadObject").size(), 1u);
+  EXPECT_EQ(bucket.asked("HeadObject").size(), 2u);  // to settle, and to confirm what a second try is told
   EXPECT_EQ(bucket.asked("CompleteMultipartUpload").size(), 2u);
+}
+
+// What versitygw says after it was killed while it assembled: the upload is taken up, and nothing comes of
+// it.
+constexpr std::string_view kTakenUp =
+    "<CompleteMultipartUploadResult><ETag>\"soon\"</ETag></CompleteMultipartUploadResult>";
+
+TEST_F(CompleteTest, ASuccessThatIsToldToASecondTryAndIsNoneIsInDoubt) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb != "CompleteMultipartUpload") return std::nullopt;
+    return asked.nth == 1 ? Reply{.reset = true} : Reply{200, {}, std::string{kTakenUp}};
+  };
+  bucket.put("k", {"what was there before", 21, "\"before\"", {}});
+  const PublishOutcome outcome = complete(publication("u"));
+  ASSERT_TRUE(std::holds_alternative<Error>(outcome));
+  EXPECT_EQ(std::get<Error>(outcome).kind(), Kind::in_doubt) << std::get<Error>(outcome).what();
+  EXPECT_EQ(std::get<Error>(outcome).facts().upload_id, "u");
+  EXPECT_EQ(bucket.asked("HeadObject").size(), 1u + kBodyAttempts);
+}
+
+TEST_F(CompleteTest, ASuccessThatIsToldToASecondTryMayTakeItsTimeToBeSeen) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb == "CompleteMultipartUpload")
+      return asked.nth == 1 ? Reply{.reset = true} : Reply{200, {}, std::string{kTakenUp}};
+    if (asked.verb != "HeadObject" || asked.nth < 4) return std::nullopt;
+    return Reply{
+        200, {{"ETag", "\"soon\""}, {"Content-Length", "200"}, {"x-amz-meta-penstock-token", "token-of-u"}}};
+  };
+  const PublishOutcome outcome = complete(publication("u"));
+  ASSERT_TRUE(std::holds_alternative<Published>(outcome)) << std::get<Error>(outcome).what();
+}
+
+TEST_F(CompleteTest, ASuccessThatMayNotBeLookedForIsBelieved) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb == "HeadObject") return Reply{403};
+    if (asked.verb == "CompleteMultipartUpload" && asked.nth == 1) return Reply{.reset = true};
+    return std::nullopt;
+  };
+  const PublishOutcome outcome = complete(publication("u"));
+  ASSERT_TRUE(std::holds_alternative<Published>(outcome)) << std::get<Error>(outcome).what();
+}
+
+TEST_F(CompleteTest, AConditionOnWhatIsGoneIsAConflictAndAborts) {
+  reply_to_complete({404, {}, error_xml("NoSuchKey")});
+  expect_failure(complete(publication("u", "k", store::Mode::if_match("\"seen\""))), Kind::conflict);
+}
+
+TEST_F(CompleteTest, AnotherChecksumOfTheWholeIsCorruptWhicheverItIs) {
+  for (const Algorithm algorithm : {Algorithm::crc64nvme, Algorithm::crc32c, Algorithm::crc32}) {
+    const std::string name = "Checksum" + s3_name(algorithm);
+    reply_to_complete({200,
+                       {},
+                       "<CompleteMultipartUploadResult><ETag>\"e\"</ETag><" + name + ">AAAA</" + name +
+                           "><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>"},
+                      9);
+    Publication ours = publication("u-" + name);
+    ours.identity.known = Hasher{algorithm}.digest();
+    const PublishOutcome outcome = complete(std::move(ours));
+    ASSERT_TRUE(std::holds_alternative<Error>(outcome)) << name;
+    EXPECT_EQ(std::get<Error>(outcome).kind(), Kind::corrupt) << name;
+  }
 }
 
 TEST_F(CompleteTest, A200WithAccessDeniedIsDeniedAndAborts) {
@@ -144,6 +206,26 @@ TEST_F(CompleteTest, InvalidPartOfAnotherSizeIsCorruptAndAborts) {
   Publication other = publication("u");
   other.parts[1].bytes = kPartBytes + 1;
   reply_to_complete({400, {}, error_xml("InvalidPart")}, 9);
+  expect_failure(complete(other), Kind::corrupt);
+}
+
+TEST_F(CompleteTest, InvalidPartOfAnotherChecksumIsCorruptAndAborts) {
+  Publication other = publication("u");
+  other.part_checksum = Algorithm::crc32c;
+  other.parts[1].checksum = "AAAAAA==";
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb == "CompleteMultipartUpload") return Reply{400, {}, error_xml("InvalidPart")};
+    if (asked.verb != "ListParts" || asked.nth > 1) return std::nullopt;
+    const auto part = [](int number, const std::string& checksum) {
+      return "<Part><PartNumber>" + std::to_string(number) +
+             "</PartNumber><ETag>\"e\"</ETag><Size>100</Size>" + "<ChecksumCRC32C>" + checksum +
+             "</ChecksumCRC32C></Part>";
+    };
+    return Reply{200,
+                 {},
+                 "<ListPartsResult><IsTruncated>false</IsTruncated>" + part(1, "") + part(2, "BBBBBB==") +
+                     "</ListPartsResult>"};
+  };
   expect_failure(complete(other), Kind::corrupt);
 }
 

@@ -142,8 +142,8 @@ TEST_F(ResumeTest, WhatIsCompleteAlreadyIsComparedToo) {
 TEST_F(ResumeTest, PartsGoOnInTheSizeOfThoseThatAreThere) {
   Resumed resumed;
   EXPECT_EQ(resumed_options(*client, state, resumed, {}).part_bytes, client->config().part_bytes);
-  resumed.parts[1] = {.number = 1, .bytes = 9_MiB, .etag = "e", .crc64nvme = ""};
-  resumed.parts[2] = {.number = 2, .bytes = 1_MiB, .etag = "e", .crc64nvme = ""};
+  resumed.parts[1] = {.number = 1, .bytes = 9_MiB, .etag = "e"};
+  resumed.parts[2] = {.number = 2, .bytes = 1_MiB, .etag = "e"};
   EXPECT_EQ(resumed_options(*client, state, resumed, {}).part_bytes, 9_MiB);
   resumed.parts[1].bytes = 1_MiB;
   EXPECT_EQ(resumed_options(*client, state, resumed, {}).part_bytes, 5_MiB) << "what every provider takes";
@@ -153,8 +153,8 @@ TEST_F(ResumeTest, PartsGoOnInTheSizeOfThoseThatAreThere) {
 
 TEST_F(ResumeTest, AShortLastPartMayHaveBeenTheEndAndIsPlannedAnew) {
   Resumed resumed;
-  resumed.parts[1] = {.number = 1, .bytes = 6_MiB, .etag = "e", .crc64nvme = ""};
-  resumed.parts[2] = {.number = 2, .bytes = 5_MiB, .etag = "e", .crc64nvme = ""};
+  resumed.parts[1] = {.number = 1, .bytes = 6_MiB, .etag = "e"};
+  resumed.parts[2] = {.number = 2, .bytes = 5_MiB, .etag = "e"};
   PartPlan plan{provider_row("minio"), 8_MiB, std::nullopt, std::nullopt};
   fix_sizes(plan, resumed);
   EXPECT_EQ(plan.size_of(1), 6_MiB);

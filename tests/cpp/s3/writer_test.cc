@@ -213,6 +213,47 @@ TEST_F(WriterTest, APutWhoseKeyIsSaidToBeMissingIsSentAgain) {
   EXPECT_EQ(store().put("k", as_bytes("x")).bytes, 1u);
 }
 
+TEST_F(WriterTest, AConditionOnAKeyThatIsGoneIsAConflictAtOnce) {
+  instead_of("PutObject", {404, {}, error_xml("NoSuchKey")}, 9);
+  const Error error =
+      error_of([&] { store().put("k", as_bytes("x"), {.mode = store::Mode::if_match("\"e\"")}); });
+  EXPECT_EQ(error.kind(), Kind::conflict) << error.what();
+  EXPECT_EQ(bucket.asked("PutObject").size(), 1u);
+}
+
+TEST_F(WriterTest, TheClientsAttemptsWinOverTheUsualFive) {
+  for (const int most : {1, 7}) {
+    bucket.forget_asked();
+    instead_of("PutObject", {.reset = true}, 99);
+    S3Store patient{bucket.config(test::quick_client({.max_attempts = most}))};
+    error_of([&] { patient.put("k", as_bytes("x")); });
+    EXPECT_EQ(bucket.asked("PutObject").size(), static_cast<std::size_t>(most));
+  }
+}
+
+TEST_F(WriterTest, AWriteMayNameItsChecksum) {
+  store().put("named", as_bytes("x"), {.checksum = "crc32c"});
+  EXPECT_EQ(bucket.asked("PutObject").back().request.headers.get("x-amz-checksum-crc32c").size(), 8u);
+  store().put("none", as_bytes("x"), {.checksum = "none"});
+  const auto headers = bucket.asked("PutObject").back().request.headers;
+  for (const auto& [name, value] : headers) EXPECT_FALSE(name.starts_with("x-amz-checksum")) << name;
+  EXPECT_EQ(error_of([&] { store().put("k", as_bytes("x"), {.checksum = "sha256"}); }).kind(), Kind::refused);
+  EXPECT_EQ(error_of([&] { store().put("k", as_bytes("x"), {.checksum = "bogus"}); }).kind(), Kind::refused);
+}
+
+TEST_F(WriterTest, AChecksumThatWasAskedForByNameIsNeverLeftOut) {
+  for (const char* verb : {"PutObject", "CreateMultipartUpload", "UploadPart"}) {
+    instead_of(verb, {400, {}, error_xml("InvalidRequest", "<Message>no checksum, please</Message>")}, 99);
+    const std::string body(verb == std::string{"PutObject"} ? 1 : 6_MiB, 'x');
+    const Error error = error_of([&] { store().put("k", as_bytes(body), {.checksum = "crc32c"}); });
+    EXPECT_EQ(error.kind(), Kind::refused) << verb;
+    bucket.instead = nullptr;
+    store().put("again", as_bytes("x"));
+    EXPECT_TRUE(bucket.asked("PutObject").back().request.headers.has("x-amz-checksum-crc64nvme")) << verb;
+    bucket.forget_asked();
+  }
+}
+
 TEST_F(WriterTest, ALostAnswerToCreateIsCountedAsAnOrphan) {
   bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
     if (asked.verb != "CreateMultipartUpload" || asked.nth > 1) return std::nullopt;

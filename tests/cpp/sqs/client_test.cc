@@ -305,6 +305,21 @@ TEST_F(SqsClientTest, a_stop_ends_a_long_poll) {
   EXPECT_EQ(error_of([&] { queue.receive({}, {.stop = stop.get_token()}); }).kind(), Kind::cancelled);
 }
 
+TEST_F(SqsClientTest, a_poll_whose_retries_are_spent_waits_before_it_says_so) {
+  server.on("/", respond(500, {}, ""));
+  Client queue = client();
+  const auto spent = [&] {
+    return error_of([&] { queue.delete_message("handle"); }).facts().quota_exhausted;
+  };
+  while (!spent()) {
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  for (int poll = 0; poll < 6; ++poll)
+    EXPECT_TRUE(error_of([&] { queue.receive(); }).facts().quota_exhausted);
+  // Six draws from 0 to 50, 100, .. 1600 ms: all together are less than this once in 10^9 times.
+  EXPECT_GT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds{20});
+}
+
 TEST_F(SqsClientTest, an_answer_that_is_no_json_is_corrupt) {
   server.on("/", respond(200, {}, "<html>"));
   EXPECT_EQ(error_of([&] { client().receive(); }).kind(), Kind::corrupt);

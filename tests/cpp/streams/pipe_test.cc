@@ -272,12 +272,15 @@ TEST(Pipe, the_deadline_ends_a_waiting_read) {
 TEST(Pipe, the_try_calls_take_and_give_what_they_can_and_never_wait) {
   Pipe pipe{4};
   EXPECT_EQ(try_read_some(pipe.reader, 10), std::nullopt);
+  EXPECT_EQ(pipe.reader.ready(), 0U);
   EXPECT_EQ(pipe.writer.try_write(as_bytes("123456")), 4U);
+  EXPECT_EQ(pipe.reader.ready(), 4U);
   EXPECT_EQ(pipe.writer.try_write(as_bytes("56")), 0U);
   EXPECT_EQ(pipe.writer.room(), 0U);
   EXPECT_EQ(pipe.writer.buffered(), 4U);
   EXPECT_EQ(try_read_some(pipe.reader, 3), "123");
   EXPECT_EQ(pipe.writer.room(), 3U);
+  EXPECT_EQ(pipe.reader.ready(), 1U);
   pipe.writer.finish();
   EXPECT_EQ(try_read_some(pipe.reader, 3), "4");
   EXPECT_EQ(try_read_some(pipe.reader, 3), "");

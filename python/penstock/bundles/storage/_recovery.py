@@ -7,6 +7,7 @@ import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from penstock._core import JUDGED_TOGETHER, RECOVERED_AT_ONCE
 from penstock.aio._jobs import STOPS_WITHIN, done, loop, retrieve
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleRef
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from penstock.bundles.core import FetcherRecipe
 
 logger = get_logger(__name__)
-
-_AT_ONCE = 32
-_JUDGED_TOGETHER = 256
 
 Told = tuple[
     BundleRef, dict[str, Any], "str | None"
@@ -40,8 +38,8 @@ class Recovery:
     def __init__(self, storage: Any, recipe: FetcherRecipe) -> None:
         self._storage = storage
         self._recipe = recipe
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
-        self._asking = asyncio.Semaphore(_AT_ONCE)  # of the key-value store
+        self._at_once = asyncio.Semaphore(RECOVERED_AT_ONCE)
+        self._asking = asyncio.Semaphore(RECOVERED_AT_ONCE)  # of the key-value store
         self._telling: set[asyncio.Task[None]] = set()
         self._over: list[str] = []  # BIDs of records beside the bundles, that may go
         self._dropping = False
@@ -83,12 +81,12 @@ class Recovery:
         on = call()
         recipe_id = self._recipe.recipe_id
         texts = await done(self._storage._native().pending(recipe_id, on, loop()), on.stop)
-        for at in range(0, len(texts), _JUDGED_TOGETHER):
-            yield [(None, text) for text in texts[at : at + _JUDGED_TOGETHER]]
+        for at in range(0, len(texts), JUDGED_TOGETHER):
+            yield [(None, text) for text in texts[at : at + JUDGED_TOGETHER]]
         kv_store = self._storage._pending.kv_store
         keys = [] if kv_store is None else await _pending.record_keys(kv_store, recipe_id)
-        for at in range(0, len(keys), _JUDGED_TOGETHER):
-            yield [(key, None) for key in keys[at : at + _JUDGED_TOGETHER]]
+        for at in range(0, len(keys), JUDGED_TOGETHER):
+            yield [(key, None) for key in keys[at : at + JUDGED_TOGETHER]]
 
     async def _judged(self, some: list[tuple[str | None, str | None]]) -> list[Told]:
         """The bundles to tell of: those that became visible and of which somebody was not told."""
