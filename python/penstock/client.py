@@ -53,10 +53,11 @@ class Client:
     registered before ``import penstock`` runs after that and finds them closed.
 
     Args:
-        options: ``connections_per_host`` (16, and 64 of a store or a queue), ``connections`` (256), ``slot_wait`` (60 s),
-            ``idle_connection`` (30 s), ``connection_life`` (300 s), ``connect`` (10 s), ``first_byte`` (30 s),
-            ``stall_window`` (30 s), ``max_retry_after`` (60 s), ``ring_bytes`` (1 MiB, less for a smaller
-            body), ``bulk``, ``retry_mode`` (standard, legacy; else ``AWS_RETRY_MODE``),
+        options: ``connections_per_host`` (16, and 64 of a store or a queue), ``connections`` (256),
+            ``slot_wait`` (60 s), ``idle_connection`` (30 s), ``connection_life`` (300 s), ``connect`` (10 s),
+            ``first_byte`` (30 s), ``stall_window`` (30 s), ``max_retry_after`` (60 s),
+            ``ring_bytes`` (1 MiB, less for a smaller body), ``bulk``,
+            ``retry_mode`` (standard, legacy; else ``AWS_RETRY_MODE``),
             ``max_attempts`` (else ``AWS_MAX_ATTEMPTS``, 3, and 5 of bodies), ``proxy`` (env, a URL, None),
             ``ca_bundle``, ``insecure_skip_verify``, ``guard`` (any, public, AddressPolicy),
             ``guard_via_proxy`` (leaves names to the proxy, which ``guard`` cannot see past), ``user_agent``.

@@ -114,9 +114,10 @@ class Completion : public std::enable_shared_from_this<Completion> {
       return settle(cut_off);
     }
     const std::string said = whole_checksum(result);
-    if (!said.empty() && said != publication_.identity.known->base64()) return take_back(result, said);
+    if (!said.empty() && said != publication_.identity.known->base64())
+      return take_back(result.etag, "checksum", publication_.identity.known->base64(), said);
     Published published{result.etag, std::string{response.headers.get("x-amz-version-id")}, attempts_};
-    attempts_ > 1 ? confirm(published) : succeed(std::move(published));
+    attempts_ > 1 || publication_.confirm ? confirm(published) : succeed(std::move(published));
   }
 
   // What the server has of the whole object, if it can be compared with ours. Only CRC64NVME is always of the
@@ -141,6 +142,9 @@ class Completion : public std::enable_shared_from_this<Completion> {
     const bool denied =
         found.what == Found::What::unknown && !(found.failure && is_lost_answer(*found.failure));
     if (found.what == Found::What::ours || denied) return succeed(published);
+    if (found.what == Found::What::damaged)
+      return take_back(found.object.etag, "size", std::to_string(publication_.identity.bytes),
+                       std::to_string(found.bytes));
     if (++confirmations_ < kBodyAttempts) {
       client_->http().post_after(backoff_.before_retry(confirmations_, kTransientBase),
                                  [self = shared_from_this(), published] { self->confirm(published); });
@@ -154,16 +158,16 @@ class Completion : public std::enable_shared_from_this<Completion> {
   }
 
   // Published, but not our bytes: it must not stay visible.
-  void take_back(const CompleteResult& result, const std::string& said) {
+  void take_back(const std::string& etag, const std::string& what, std::string expected, std::string actual) {
     Error error{Kind::corrupt,
                 "the server assembled other bytes of " + client_->location(publication_.identity.key) +
-                    " than were sent: its checksum differs",
+                    " than were sent: its " + what + " differs",
                 {.side = Side::sink,
                  .doing = "complete upload",
                  .subject = client_->location(publication_.identity.key),
-                 .expected = publication_.identity.known->base64(),
-                 .actual = said}};
-    client_->submit(delete_object(client_->address(), publication_.identity.key, result.etag),
+                 .expected = std::move(expected),
+                 .actual = std::move(actual)}};
+    client_->submit(delete_object(client_->address(), publication_.identity.key, etag),
                     taking_back(publication_.identity.key),
                     [self = shared_from_this(), error = std::move(error)](const http::Outcome& outcome) {
                       self->closed();

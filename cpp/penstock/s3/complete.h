@@ -28,6 +28,7 @@ struct Publication {
   std::vector<SentPart> parts;                  // from 1, consecutive
   std::optional<Algorithm> part_checksum = {};  // of SentPart::checksum; unset: identity's
   bool keeps_upload = false;                    // a definite failure leaves it open
+  bool confirm = false;                         // success is looked for before it is believed
 };
 
 // Publishes as a chore of the I/O thread, by the table of s3.md 4.5: a lost answer is settled by HEAD and by

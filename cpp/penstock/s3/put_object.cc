@@ -143,6 +143,8 @@ class SinglePut : public std::enable_shared_from_this<SinglePut> {
         // With a condition, somebody else's object is the reason why ours was not taken.
         if (mode_.kind != store::Mode::Kind::overwrite && lost.facts().status == 412) return finish(lost);
         break;
+      case Found::What::damaged:
+        break;
       case Found::What::unknown:
         if (trace_->lost == 0) return finish(lost);  // a condition that failed at the only try
         break;

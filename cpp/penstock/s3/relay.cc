@@ -174,6 +174,7 @@ void ObjectWriter::send_relayed(Source& source, std::uint64_t bytes) {
   bool whole = false;
   for (bool again = false; body->wait_for_try(); again = true) {
     if (again) source.rewind();
+    if (again && !trailer) upload_->distrust();
     whole = relay_try(source, *body, bytes, trailer.get());
   }
   flight_->throw_fault();

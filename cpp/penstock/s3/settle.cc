@@ -23,13 +23,13 @@ bool tells(const store::ObjectMeta& meta, const Identity& identity) {
   return identity.known && meta.digests.contains(std::string{to_string(identity.known->algorithm())});
 }
 
-Found::What compare(const http::Headers& headers, const Identity& identity) {
-  const store::ObjectMeta meta = meta_from(headers, identity.key);
+Found::What compare(const store::ObjectMeta& meta, const http::Headers& headers, const Identity& identity) {
   const bool older = meta.last_modified && *meta.last_modified + kClockGrain < identity.begun;
   const bool same_bytes = meta.bytes == identity.bytes;
   const bool ours = identity.token.empty() ? same_checksum(meta, identity) && meta.last_modified && !older
                                            : token_of(headers) == identity.token;
   if (ours && same_bytes) return Found::What::ours;
+  if (ours && !identity.token.empty()) return Found::What::damaged;
   if (older) return Found::What::older;
   return same_bytes && !tells(meta, identity) ? Found::What::unknown : Found::What::another;
 }
@@ -42,7 +42,9 @@ Found judge(http::Outcome outcome, const Identity& identity) {
     return found;
   }
   const http::Headers& headers = std::get<http::Response>(outcome).headers;
-  found.what = compare(headers, identity);
+  const store::ObjectMeta meta = meta_from(headers, identity.key);
+  found.what = compare(meta, headers, identity);
+  found.bytes = meta.bytes;
   found.object.etag = headers.get("etag");
   found.object.version_id = headers.get("x-amz-version-id");
   return found;

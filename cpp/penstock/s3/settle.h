@@ -38,10 +38,12 @@ struct Found {
     absent,   // 404
     older,    // what was there before we began
     another,  // somebody else's
+    damaged,  // ours by its token, and of another size
     unknown,  // HEAD failed or is denied, or says nothing by which ours is known
   };
   What what = What::unknown;
   Published object;
+  std::uint64_t bytes = 0;
   std::optional<Error> failure;
 };
 

@@ -302,7 +302,8 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
                        .mode = options_.mode,
                        .parts = flight_->take_parts(),
                        .part_checksum = checksum_,
-                       .keeps_upload = options_.resumed.has_value()},
+                       .keeps_upload = options_.resumed.has_value(),
+                       .confirm = distrusted_},
                       [pending](PublishOutcome outcome) { pending.set(std::move(outcome)); });
   try {
     PublishOutcome outcome = pending.wait(call_, "complete upload");

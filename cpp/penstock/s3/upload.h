@@ -100,6 +100,10 @@ class MultipartUpload {
   // while settling goes on as a chore.
   Published publish(std::uint64_t bytes, std::optional<Digest> checksum);
 
+  // A part of which the server knows no checksum was sent more than once: versitygw 1.8 takes one that was
+  // cut off for whole, and may put it in the place of its repeat.
+  void distrust() { distrusted_ = true; }
+
   // For who has published it himself.
   void completed();
 
@@ -127,7 +131,7 @@ class MultipartUpload {
   UploadName upload_;
   std::optional<Algorithm> checksum_;  // as declared at Create
   int next_number_ = 1, kept_ = 0;
-  bool over_ = false;
+  bool over_ = false, distrusted_ = false;
 };
 
 }  // namespace penstock::s3

@@ -120,6 +120,19 @@ TEST_F(CompleteTest, ASuccessThatMayNotBeLookedForIsBelieved) {
   ASSERT_TRUE(std::holds_alternative<Published>(outcome)) << std::get<Error>(outcome).what();
 }
 
+TEST_F(CompleteTest, WhatIsToBeConfirmedAndHasAnotherSizeIsTakenBack) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb != "HeadObject") return std::nullopt;
+    return Reply{
+        200, {{"ETag", "\"cut\""}, {"Content-Length", "150"}, {"x-amz-meta-penstock-token", "token-of-u"}}};
+  };
+  Publication distrusted = publication("u");
+  distrusted.confirm = true;
+  expect_failure(complete(std::move(distrusted)), Kind::corrupt);
+  EXPECT_EQ(bucket.asked("CompleteMultipartUpload").size(), 1u);
+  EXPECT_EQ(bucket.asked("DeleteObject").front().request.headers.get("if-match"), "\"cut\"");
+}
+
 TEST_F(CompleteTest, AConditionOnWhatIsGoneIsAConflictAndAborts) {
   reply_to_complete({404, {}, error_xml("NoSuchKey")});
   expect_failure(complete(publication("u", "k", store::Mode::if_match("\"seen\""))), Kind::conflict);
