@@ -1,6 +1,7 @@
 #include "penstock/disk/staged_file.h"
 
 #include <cerrno>
+#include <stdexcept>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +12,7 @@
 namespace penstock::disk {
 
 StagedFile::StagedFile(const Folder& folder, std::string_view name)
-    : folder_(folder), name_(name), staged_(staged_name()) {
+    : process_(::getpid()), folder_(folder), name_(name), staged_(staged_name()) {
   check_relative(name);
   if (name.find('/') != name.npos) {
     throw Error{Kind::refused,
@@ -23,7 +24,13 @@ StagedFile::StagedFile(const Folder& folder, std::string_view name)
   if (!file_) throw_errno("create", path(), Side::sink);
 }
 
+void StagedFile::refuse_in_child() const {
+  if (::getpid() != process_)
+    throw std::logic_error("a file being written does not survive fork(): open it in the child");
+}
+
 void StagedFile::write(Bytes bytes) {
+  refuse_in_child();
   write_all(file_.get(), bytes, path());
   bytes_ += bytes.size();
 }
@@ -33,6 +40,7 @@ void StagedFile::write_at(Bytes bytes, std::uint64_t offset) const {
 }
 
 void StagedFile::publish(Existing existing, const std::function<std::shared_ptr<void>()>& before_rename) {
+  refuse_in_child();
   if (::fsync(file_.get()) != 0) throw_errno("fsync", path(), Side::sink);
   {
     std::shared_ptr<void> held = before_rename ? before_rename() : nullptr;
@@ -44,7 +52,7 @@ void StagedFile::publish(Existing existing, const std::function<std::shared_ptr<
 
 void StagedFile::discard() noexcept {
   if (!file_) return;
-  ::unlinkat(folder_.fd(), staged_.c_str(), 0);
+  if (::getpid() == process_) ::unlinkat(folder_.fd(), staged_.c_str(), 0);
   file_.close();
 }
 

@@ -4,6 +4,8 @@
 //           leaves at most the hidden file, never a visible one.
 // Threads:  one caller at a time, but for write_at().
 // Memory:   none: bytes go straight to the system.
+// Fork:     it stays its maker's: a child that lets go of it discards nothing, and cannot write or publish
+// it.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +13,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include <sys/types.h>
 
 #include "penstock/base/bytes.h"
 #include "penstock/disk/descriptor.h"
@@ -40,6 +44,9 @@ class StagedFile {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
+  void refuse_in_child() const;
+
+  const pid_t process_;
   Folder folder_;
   std::string name_, staged_;
   Descriptor file_;

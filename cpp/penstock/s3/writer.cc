@@ -4,6 +4,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include <unistd.h>
+
 #include "penstock/base/uuid.h"
 #include "penstock/s3/attributes.h"
 #include "penstock/s3/customer_key.h"
@@ -57,7 +59,8 @@ Error mismatch(const std::string& what, std::string expected, std::string actual
 
 ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key, store::WriteOptions options,
                            Call call)
-    : client_(std::move(client)),
+    : process_(getpid()),
+      client_(std::move(client)),
       key_(std::move(full_key)),
       options_(std::move(options)),
       call_(std::move(call)),
@@ -120,11 +123,26 @@ std::optional<UploadState> ObjectWriter::state() const {
 }
 
 ObjectWriter::~ObjectWriter() {
-  abort("the writer was dropped unfinished");
+  if (!is_in_child()) {
+    abort("the writer was dropped unfinished");
+    return;
+  }
+  // Nothing of it is touched: a lock may have been held at the fork, and the upload is the parent's.
+  new std::unique_ptr<MultipartUpload>(std::move(upload_));
+  new std::shared_ptr<Flight>(std::move(flight_));
+  new std::shared_ptr<PagedPart>(std::move(part_));
+  new PayloadPtr(std::move(whole_));
+  new Page(std::move(spare_));
+  new std::shared_ptr<Client>(std::move(client_));
+}
+
+bool ObjectWriter::is_in_child() const {
+  return getpid() != process_;
 }
 
 template <typename Step>
 auto ObjectWriter::guarded(Step step) {
+  if (is_in_child()) throw std::logic_error{"a writer does not survive fork(): open it in the child"};
   if (state_ != State::open) throw std::logic_error{"this writer is finished or aborted"};
   try {
     return step();
@@ -372,7 +390,7 @@ Receipt ObjectWriter::receipt_of(const Published& published) const {
 }
 
 void ObjectWriter::abort(std::string_view) noexcept {
-  if (state_ != State::open) return;
+  if (state_ != State::open || is_in_child()) return;
   state_ = State::aborted;
   spare_ = Page{};
   part_.reset();

@@ -4,12 +4,15 @@
 //           of the Budget. 8 MiB are always granted, page by page; beyond that a page is taken only if there
 //           is room now, else the writer waits for its own parts, and then the rest of the part goes to a
 //           file. So no number of writers can deadlock.
+// Fork:     it stays its maker's: a child that lets go of it aborts nothing, and cannot write or publish it.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "penstock/s3/parts.h"
 #include "penstock/s3/resume.h"
@@ -40,6 +43,7 @@ class ObjectWriter final : public Sink, public Resumable {
  private:
   static constexpr std::uint64_t kGranted = 8_MiB;
   enum class State { open, finished, aborted };
+  bool is_in_child() const;
 
   // Runs `step`; what it throws aborts the writer and gains the upload's id.
   template <typename Step>
@@ -83,6 +87,7 @@ class ObjectWriter final : public Sink, public Resumable {
   Published put_whole();
   Receipt receipt_of(const Published& published) const;
 
+  const pid_t process_;
   std::shared_ptr<Client> client_;
   std::string key_;
   store::WriteOptions options_;

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,6 +20,7 @@
 
 #include "penstock/disk/system_error.h"
 
+#include "support/child.h"
 #include "support/errors.h"
 #include "support/kill_sweep.h"
 #include "support/random_bytes.h"
@@ -253,6 +256,25 @@ TEST(FileSink, ARealFullDiskIsBusyTheOldFileStaysAndTheRoomComesBack) {
   if (status == test::kMayNotMount)
     GTEST_SKIP() << "mounting a tmpfs needs root: run the tests by sudo, or `unshare -rm`";
   EXPECT_EQ(status, 0);
+}
+
+TEST(FileSink, AForkedChildNeitherEndsNorHarmsItsParentsFile) {
+  TemporaryFolder scratch;
+  auto sink = std::make_unique<FileSink>(scratch / "file");
+  sink->write(as_bytes("of the parent"));
+  const auto child = test::in_child([&] {
+    try {
+      sink->finish();
+      return 1;
+    } catch (const std::logic_error&) {
+    }
+    sink.reset();
+    return 0;
+  });
+  EXPECT_EQ(child.code, 0);
+  sink->finish();
+  EXPECT_EQ(read_file(scratch / "file"), "of the parent");
+  EXPECT_EQ(scratch.names().size(), 1U);
 }
 
 TEST(FileSink, OverTheLimitOnFileSizeIsRefused) {

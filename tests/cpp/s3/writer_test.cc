@@ -1,7 +1,9 @@
 #include "penstock/s3/writer.h"
 
 #include <atomic>
+#include <functional>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -11,6 +13,7 @@
 
 #include "http/asking.h"
 #include "s3/scripted_bucket.h"
+#include "support/child.h"
 #include "support/errors.h"
 #include "support/random_bytes.h"
 
@@ -488,6 +491,31 @@ TEST_F(WriterTest, ADroppedWriterAborts) {
   }
   expect_nothing_left();
   EXPECT_EQ(http->statistics().uploads_aborted, 1u);
+}
+
+TEST_F(WriterTest, AForkedChildNeitherEndsNorHarmsItsParentsWriter) {
+  auto writer = store().open_writer("k", {});
+  const std::string content = random_bytes(11_MiB);
+  writer->write(as_bytes(content));
+  const auto child = test::in_child([&] {
+    int refused = 0;
+    for (const auto& use : {std::function<void()>{[&] { writer->write(as_bytes("x")); }},
+                            std::function<void()>{[&] { writer->finish(); }}}) {
+      try {
+        use();
+      } catch (const std::logic_error&) {
+        ++refused;
+      }
+    }
+    writer->abort("by the child");
+    writer.reset();
+    return refused == 2 ? 0 : 1;
+  });
+  EXPECT_TRUE(child.in_time);
+  EXPECT_EQ(child.code, 0);
+  EXPECT_EQ(writer->finish().bytes, content.size());
+  EXPECT_TRUE(bucket.asked("AbortMultipartUpload").empty());
+  EXPECT_EQ(bucket.objects().at("k").bytes, content.size());
 }
 
 TEST_F(WriterTest, TheTokenIsWrittenUnlessSwitchedOffAndNeverShown) {
