@@ -163,6 +163,7 @@ bundles::ObjectBundlesOptions object_options(const py::dict& options) {
   if (options.contains("layout")) out.layout = bundles::parse_layout(options["layout"].cast<std::string>());
   if (options.contains("sweep_after")) out.sweep_after = milliseconds(options["sweep_after"].cast<double>());
   set(options, "claims", out.claims);
+  set(options, "looks", out.looks);
   out.services = services_from(options);
   return out;
 }

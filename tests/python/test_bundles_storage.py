@@ -18,7 +18,7 @@ import pytest
 from bundle_places import Hooks, Publisher, chunks, recipe, ref, with_tests
 from faults.amounts import FULL, seed
 from faults.relay import Relay
-from penstock.bundles import FetcherRecipe
+from penstock.bundles import BID, FetcherRecipe
 from penstock.bundles.exceptions import BundleConflict, BundleNotFound, StorageError
 from penstock.bundles.notifications import SqsPublisher
 from penstock.bundles.utils.retry import RetryConfig, RetryEngine
@@ -337,6 +337,21 @@ def test_a_taken_id_is_a_conflict_in_the_words_people_know(place):
                 await each.start_bundle(ref(), recipe())
 
     asyncio.run(run())
+
+
+def test_a_generated_id_that_is_completed_is_a_conflict_and_its_bundle_stays(place):
+    bid = BID.generate().value
+
+    async def run() -> None:
+        storage, other = place.storage(), place.storage()
+        await complete_one(storage, bid)
+        for each in (storage, other):
+            with pytest.raises(BundleConflict, match=f"^Bundle {bid} already completed$"):
+                await each.start_bundle(ref(bid), recipe())
+
+    asyncio.run(run())
+    assert place.visible(bid) == {"a.txt": b"one two"}
+    assert place.problems(bid) == []
 
 
 def test_of_16_at_once_with_one_id_one_completes(place):

@@ -203,6 +203,29 @@ TEST(ObjectBundles, anothers_marker_is_a_conflict) {
   EXPECT_EQ(error_of([&] { bundle->finish(Json::object()); }).facts().code, code::kAlreadyCompleted);
 }
 
+TEST(ObjectBundles, a_generated_id_is_looked_for_once_where_that_is_allowed) {
+  class Watched : public store::MemoryStore {
+   public:
+    std::optional<store::ObjectMeta> find(std::string_view key, const Call& call) override {
+      looks.emplace_back(key);
+      if (denies) throw Error{Kind::denied, "the test says so"};
+      return MemoryStore::find(key, call);
+    }
+    bool denies = false;
+    Names looks;
+  };
+  for (const bool denies : {false, true}) {
+    const auto store = std::make_shared<Watched>();
+    store->denies = denies;
+    ObjectBundles storage{store};
+    BundleRef ref = reference(kMade);
+    const auto bundle = storage.start(ref, {});
+    EXPECT_EQ(store->looks, Names{"bundles/" + kMade + "/metadata.json"});
+    bundle->finish(Json::object());
+    EXPECT_EQ(bundle->state(), State::completed);
+  }
+}
+
 TEST(ObjectBundles, a_claim_is_taken_over_from_the_dead_and_from_the_long_silent) {
   const auto claim_by = [](const std::string& owner, const std::string& at) {
     Json json;

@@ -92,6 +92,21 @@ TYPED_TEST(BundleStorageTest, a_bid_under_way_or_completed_is_a_conflict) {
   }
 }
 
+TYPED_TEST(BundleStorageTest, a_generated_bid_that_is_completed_is_a_conflict_and_its_bundle_stays) {
+  const std::string bid = Bid::generate().text();
+  const auto storage = this->world.storage(), other = this->world.storage();
+  {
+    const auto bundle = this->start(*storage, bid);
+    add(*bundle, "https://h/a", "first");
+    bundle->finish(Json::object());
+  }
+  const auto before = this->world.everything();
+  for (const auto* each : {&storage, &other})
+    EXPECT_EQ(error_of([&] { this->start(**each, bid); }).facts().code, code::kAlreadyCompleted);
+  EXPECT_EQ(this->world.visible(bid), (Files{{"a", "first"}}));
+  EXPECT_EQ(this->world.everything(), before);
+}
+
 TYPED_TEST(BundleStorageTest, an_add_that_fails_leaves_a_note_and_the_bundle_goes_on) {
   const auto storage = this->world.storage();
   const auto bundle = this->start(*storage);

@@ -262,7 +262,8 @@ def _object_bundles(s3_client: Any, bucket_name: str, options: dict[str, Any]) -
     if isinstance(s3_client, penstock.stores.ObjectStore):
         return _core.ObjectBundles(s3_client._native, options)
     store = native_store(Boto3Store(s3_client, bucket_name))
-    return _core.ObjectBundles(store, {**options, "claims": False})
+    looks = type(s3_client).__module__ == "botocore.client"  # of others only that they can write is known
+    return _core.ObjectBundles(store, {**options, "claims": False, "looks": looks})
 
 
 def _publisher_of_environment(region: str | None, endpoint_url: str | None) -> Any:
