@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import json
 import pickle
@@ -15,10 +16,10 @@ from typing import Any
 
 import penstock
 import pytest
-from bundle_places import Hooks, Publisher, chunks, recipe, ref, with_tests
+from bundle_places import ForeignStore, Hooks, Publisher, chunks, recipe, ref, with_tests
 from faults.amounts import FULL, seed
 from faults.relay import Relay
-from penstock.bundles import BID, FetcherRecipe
+from penstock.bundles import BID, BundleRef, FetcherRecipe
 from penstock.bundles.exceptions import BundleConflict, BundleNotFound, StorageError
 from penstock.bundles.notifications import SqsPublisher
 from penstock.bundles.utils.retry import RetryConfig, RetryEngine
@@ -146,6 +147,33 @@ def quick_retries() -> RetryEngine:
         RetryConfig(max_retries=3, base_delay=0.001),
         retry_exceptions=(penstock.Busy, penstock.Lost, penstock.InDoubt),
     )
+
+
+def test_what_is_said_of_a_bundle_until_it_is_completed_is_in_all_that_is_written(place):
+    store = ForeignStore()
+    changed = BundleRef("https://example.org/other", 2, BID("custom-one"), meta={"k": "v"})
+
+    class Sees(Hooks):
+        async def on_bundle_complete_hook(self, bundle_ref: Any) -> None:
+            (self.record,) = [copy.deepcopy(value) for value in store.values.values()]
+
+    hooks = Sees()
+
+    async def run() -> None:
+        bundle_ref = ref(count=1)
+        storage = place.storage(kv_store=store, strict=True)
+        context = await storage.start_bundle(bundle_ref, recipe(hooks))
+        for name in "ab":
+            await context.add_resource(f"https://h/{name}", None, 200, chunks(b"x"))
+        bundle_ref.primary_url, bundle_ref.resources_count = changed.primary_url, 2
+        bundle_ref.meta["k"] = "v"
+        await context.complete({})
+        changed.storage_key = bundle_ref.storage_key
+
+    asyncio.run(run())
+    bundle = place.reader().open("custom-one")
+    assert (bundle.primary_url, bundle.resources_count, bundle.meta) == (changed.primary_url, 2, {"k": "v"})
+    assert BundleRef.from_dict(hooks.record["bundle_ref"]) == changed
 
 
 def test_metadata_that_is_no_json_publishes_nothing(place):

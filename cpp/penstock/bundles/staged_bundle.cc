@@ -115,6 +115,14 @@ void StagedBundle::carry_out(const Json& metadata, const Call& call) {
   tell(call);
 }
 
+void StagedBundle::restate(const BundleRef& now) {
+  if (is_sealed_) return;
+  ref_.primary_url = now.primary_url;
+  ref_.resources_count = now.resources_count;
+  ref_.meta = now.meta;
+  if (now.storage_key) ref_.storage_key = now.storage_key;
+}
+
 const Sealed& StagedBundle::seal(const Json& metadata, const Call& call) {
   if (is_sealed_) return sealed_;
   const base::LinkedStop stop{call.stop, lifecycle_->completing_stop()};

@@ -162,7 +162,7 @@ class Bundles:
         """An open bundle; ``ref.storage_key`` is set if it is None.
 
         Args:
-            ref: The bundle.
+            ref: The bundle, as it is now: what is changed in it later is not seen.
             recipe_id: Whose pending record it gets.
             on_complete: Each is told once the bundle is visible; what it raises is logged.
             deadline: Of starting.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.aio._jobs import answered, loop
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleReceipt
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.exceptions import storage_failure
 from penstock.bundles.storage._hooks import HookCalls
 from penstock.bundles.storage._under_way import UnderWay
@@ -103,6 +104,7 @@ class Completion:
             return
         text = encode(metadata)
         self._storage._check_message(self._as_sealed(bundle_ref), metadata, recipe)
+        self.native.restate(core_fields(bundle_ref))
         on = call()
         receipt = await answered(self.native.seal(text, on, loop()), on.stop)
         bundle_ref.receipt = BundleReceipt(**receipt)
