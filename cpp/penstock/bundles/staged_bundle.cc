@@ -57,7 +57,8 @@ StoredResource StagedBundle::add(const Resource& resource, Source& body, const C
 // What is stored, or nothing of it but a line.
 StoredResource StagedBundle::store(const Resource& resource, Source& body, const Call& call,
                                    Manifest& manifest, const Manifest* members) {
-  const std::string name = names_.take(staging_->base_name(resource), resource.url);
+  const std::string name =
+      names_.take(staging_->base_name(resource), resource.url, staging_->max_name_bytes());
   try {
     StoredResource stored = put(name, resource, body, call, members);
     if (members) {

@@ -111,6 +111,20 @@ TEST(ObjectBundles, have_the_keys_of_the_layout) {
   EXPECT_EQ(error_of([] { parse_layout("other"); }).kind(), Kind::refused);
 }
 
+TEST(ObjectBundles, a_long_basename_is_whole_in_the_layouts_that_have_basenames) {
+  const std::string name = std::string(300, 'n') + ".csv";
+  for (const KeyLayout layout :
+       {KeyLayout::doc, KeyLayout::fetcher, KeyLayout::fetcher_legacy, KeyLayout::manifest}) {
+    ObjectBundles storage{std::make_shared<store::MemoryStore>(), {.layout = layout}};
+    BundleRef ref = reference(kMade);
+    const auto bundle = storage.start(ref, {});
+    const StoredResource stored = add(*bundle, "https://h/" + name, "x");
+    EXPECT_EQ(stored.name == name, by_basename(layout)) << to_string(layout);
+    EXPECT_EQ(stored.location.ends_with(name), by_basename(layout)) << to_string(layout);
+    bundle->finish(Json::object());
+  }
+}
+
 TEST(ObjectBundles, prefixes_are_tidied_or_kept_as_the_layout_has_it) {
   const WallTime now{};
   EXPECT_EQ(keys_of(KeyLayout::doc, "/a//b/", kMade, now).root, "a/b/bundles/" + kMade + "/");
