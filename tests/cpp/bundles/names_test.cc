@@ -1,5 +1,6 @@
 #include "penstock/bundles/names.h"
 
+#include <cstdint>
 #include <map>
 #include <set>
 

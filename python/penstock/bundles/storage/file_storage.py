@@ -86,7 +86,7 @@ class FileStorage(NativeStorage):
             days, or ``discard``.
         legacy_repr: Sidecars and ``bundle.meta`` as Python prints a dict; None: by the profile.
         callback_errors: Of hooks: ``log``, or ``raise`` the first once all were called and the queue was told; the
-            pending record then stays.
+            pending record then stays until complete() is called again.
         publish_errors: ``raise``, or ``defer`` to recovery.
         idle_timeout: A stream silent for so long is Lost.
         recovery_deadline: Of all that on_run_start() does; what it does not come to waits for the next run.
