@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import gzip
+import io
 import json
 import pickle
 import random
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import penstock
 import pytest
-from bundle_places import ForeignStore, Hooks, Publisher, chunks, recipe, ref, with_tests
+from bundle_places import Folder, ForeignStore, Hooks, Publisher, chunks, recipe, ref, with_tests
 from faults.amounts import FULL, seed
 from faults.relay import Relay
 from penstock.bundles import BID, BundleRef, FetcherRecipe
 from penstock.bundles.exceptions import BundleConflict, BundleNotFound, StorageError
 from penstock.bundles.notifications import SqsPublisher
+from penstock.bundles.storage import create_storage_stack
 from penstock.bundles.utils.retry import RetryConfig, RetryEngine
 from penstock.testing import fill
 
@@ -229,6 +235,76 @@ def test_a_silent_stream_fails_its_add_so_that_complete_ends(place):
     asyncio.run(run())
     assert place.visible() == {}
     assert place.problems() == []
+
+
+async def silent_after(first: bytes) -> Any:
+    yield first
+    await asyncio.Event().wait()
+
+
+async def begun() -> Any:
+    """A source that was read before it is stored."""
+    source = penstock.aio.Source(silent_after(b"first"))
+    assert await source.read(1) == b"f"
+    return source
+
+
+async def nested() -> Any:
+    """An entry of an archive that comes from the loop."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("a")
+        entry.size = 1000
+        tar.addfile(entry, io.BytesIO(bytes(1000)))
+    return await anext(penstock.aio.codecs.Tar(silent_after(archive.getvalue()[:700])))
+
+
+async def staged(stage: Any, first: bytes) -> Any:
+    return stage(silent_after(first))
+
+
+SILENT: dict[str, Callable[[], Awaitable[Any]]] = {
+    "source": partial(staged, penstock.aio.Source, b"first"),
+    "digest": partial(staged, penstock.aio.Sha256, b"first"),
+    "gunzip": partial(staged, penstock.aio.Gunzip, gzip.compress(b"first")[:-4]),
+    "begun": begun,
+    "nested": nested,
+}
+
+
+@pytest.mark.parametrize("kind", SILENT)
+@pytest.mark.parametrize("unzip", [False, True])
+def test_a_silent_stage_fails_its_add_so_that_complete_ends(tmp_path, kind, unzip):
+    folder = Folder(tmp_path)
+
+    async def run() -> None:
+        storage = create_storage_stack(folder.storage(idle_timeout=0.2), unzip_resources=unzip)
+        context = await storage.start_bundle(ref(), recipe())
+        with pytest.raises(penstock.Lost) as raised:
+            await asyncio.wait_for(context.add_resource("https://h/a", None, 200, await SILENT[kind]()), 20)
+        assert raised.value.code == "stalled"
+        await context.complete({})
+
+    asyncio.run(run())
+    assert folder.visible() == {}
+
+
+def test_how_long_a_source_was_silent_before_it_is_stored_counts_for_nothing(tmp_path):
+    async def slow() -> Any:
+        yield b"12"
+        await asyncio.sleep(0.8)
+        yield b"3"
+
+    async def run() -> None:
+        context = await Folder(tmp_path).storage(idle_timeout=0.6).start_bundle(ref(), recipe())
+        source = penstock.aio.Source(slow())
+        await source.read(1)
+        await asyncio.sleep(0.4)
+        await context.add_resource("https://h/a", None, 200, source)
+        await context.complete({})
+
+    asyncio.run(run())
+    assert Folder(tmp_path).visible() == {"a": b"23"}
 
 
 WHOLE = 3

@@ -147,12 +147,17 @@ class _Body:
         self._told = (url, content_type, status_code)
         self._status_code = status_code
         decorator = context.decorator
-        self._source, self._feed = native_source(_streams.watched(stream, decorator._idle_timeout, url))
+        self._idle_timeout = decorator._idle_timeout
+        self._source, self._feed = native_source(stream)
         self._unpacker = decorator._unpacker(
             self._source, {"url": url, "content_type": content_type, "status_code": status_code}
         )
 
     async def store(self, base: Any) -> None:
+        with _streams.until_silent(self._feed, self._idle_timeout, self._told[0]):
+            await self._store(base)
+
+    async def _store(self, base: Any) -> None:
         if self._feed is not None:
             self._feed.start()
         try:
