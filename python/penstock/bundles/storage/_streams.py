@@ -88,7 +88,10 @@ def until_silent(feed: Feed | None, seconds: float | None, url: str) -> Iterator
 
 
 class _Watch:
-    """One timer a stream: asyncio.wait_for() would make a task a chunk, and before Python 3.12 may lose a cancellation."""
+    """One timer a stream.
+
+    asyncio.wait_for() would make a task a chunk, and before Python 3.12 may lose a cancellation.
+    """
 
     def __init__(self, feed: Feed, seconds: float, url: str) -> None:
         self._feed, self._seconds, self._url = feed, seconds, url
