@@ -420,6 +420,7 @@ def test_closing_a_storage_abandons_what_is_open(place):
         storage = place.storage()
         context = await storage.start_bundle(ref(), recipe())
         await storage.aclose()
+        assert context.state == "abandoned"
         with pytest.raises(BundleNotFound):
             await context.add_resource("https://h/a", None, 200, chunks(b"x"))
         with pytest.raises(penstock.Refused):

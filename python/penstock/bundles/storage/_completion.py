@@ -66,6 +66,11 @@ class Completion:
         if self.context is not None and (context := self.context()) is not None:
             context._replaced()
 
+    def abandoned(self) -> None:
+        """By the storage, which was closed."""
+        if self.context is not None and (context := self.context()) is not None:
+            context._ended = "abandoned"
+
     async def run(self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]) -> None:
         """All that is outstanding."""
         with self.tries.one():

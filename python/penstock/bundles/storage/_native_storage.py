@@ -305,6 +305,8 @@ class NativeStorage(ABC):
             await completion.tries.ended()
             if completion.native.state in ("open", "adding", "failed"):
                 await abandon(completion.native, "the storage was closed")
+                if completion.native.state == "abandoned":
+                    completion.abandoned()
             self._drop_if_over(bid, completion)
         for bid in list(self._leaving):
             await self._left(bid)
