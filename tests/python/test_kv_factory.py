@@ -58,7 +58,15 @@ def test_without_a_word_it_is_the_redis_of_this_machine() -> None:
 
 
 def test_a_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TYPE", "SERIALIZER", "DEFAULT_TTL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_PASSWORD"):
+    for name in (
+        "TYPE",
+        "SERIALIZER",
+        "DEFAULT_TTL",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_DB",
+        "REDIS_PASSWORD",
+    ):
         monkeypatch.setenv(f"OC_KV_STORE_{name}", "")
     test_without_a_word_it_is_the_redis_of_this_machine()
     monkeypatch.setenv("OC_KV_STORE_REDIS_KEY_PREFIX", "")

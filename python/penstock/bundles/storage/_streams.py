@@ -185,6 +185,7 @@ class NativeStream:
         self._writer, source = _core.pipe(_AHEAD_BYTES, self._call)
         self._ended = False
         url = context.bundle_ref.primary_url
+        self._stored_url: str = getattr(context, "_container_url", url)  # of what the storage is given
         self._adding = asyncio.create_task(
             context.add_resource(url, metadata.get("content_type"), 200, Source._of(source))
         )

@@ -62,14 +62,13 @@ class FileStorageBundleStream(NativeStream):
     """A bundle of one resource in a folder.
 
     Attributes:
-        file_path: Where the resource is once the bundle is completed.
+        file_path: Where the resource is once the bundle is completed; over a BundleResourcesDecorator its zip.
     """
 
     def __init__(self, context: BundleStorageContext, metadata: dict[str, Any]) -> None:
         super().__init__(context, metadata)
-        ref = context.bundle_ref
-        name = _core.resource_name(ref.primary_url)
-        self.file_path = os.path.join(context.storage.output_dir, folder_name(str(ref.bid)), name)  # noqa: PTH118
+        name, folder = _core.resource_name(self._stored_url), folder_name(str(context.bundle_ref.bid))
+        self.file_path = os.path.join(context.storage.output_dir, folder, name)  # noqa: PTH118
 
 
 class FileStorage(NativeStorage):

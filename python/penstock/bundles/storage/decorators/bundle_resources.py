@@ -93,6 +93,7 @@ class BundleResourcesStorageContext(DecoratedContext):
     def __init__(self, base_context: Any, decorator: BundleResourcesDecorator, bid: str) -> None:
         super().__init__(base_context, decorator)
         self._bid = bid
+        self._container_url = _core.bundle_zip_url(bid)
         self._call = call()
         spool_dir = decorator.spool_dir
         self._zip = _core.bundle_zip("" if spool_dir is None else os.fspath(spool_dir), self._call)
