@@ -356,7 +356,7 @@ class S3Store(Store):
     ) -> Future[_Swept]: ...
 
 # Body, attributes (name, type, value), delay, group and deduplication id; text as its UTF-8.
-_Message = tuple[bytes, list[tuple[bytes, bytes, bytes]], float | None, bytes, bytes]
+_Message = tuple[bytes, list[tuple[bytes, bytes, bytes]], float | None, bytes, bytes | None]
 
 class Queue:
     def __init__(self, options: _Options) -> None: ...
