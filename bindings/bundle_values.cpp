@@ -143,6 +143,12 @@ bundles::Services services_from(const py::dict& options) {
   if (options.contains("queue"))
     services.notifier = std::make_shared<bundles::SqsNotifier>(options["queue"].cast<Queue&>().client);
   services.log = Runtime::instance().log_sink();
+  services.on_abandoned = [log = services.log](const std::string& bid, std::string_view why) {
+    bundles::Json fields;
+    fields["bundle_id"] = bid;
+    fields["why"] = why;
+    log(LogLevel::warning, "bundles#BUNDLE_ABANDONED", bundles::compact(fields));
+  };
   return services;
 }
 

@@ -35,7 +35,7 @@ StagedBundle::StagedBundle(BundleRef ref, Recipe recipe, std::shared_ptr<Staging
       services_(std::move(services)),
       lifecycle_(std::make_shared<Lifecycle>(
           [staging = staging_, services = services_, bid = ref_.bid](std::string_view why) {
-            say(*services, LogLevel::warning, fmt::format("BUNDLE_ABANDONED {}: {}", bid, why));
+            tell_abandoned(*services, bid, why);
             staging->discard(why);
           })),
       manifest_(staging_->spool_folder()) {}

@@ -70,6 +70,23 @@ TYPED_TEST(BundleStorageTest, one_dropped_or_aborted_is_not_visible_and_its_bid_
   this->start(*storage)->finish(Json::object());
 }
 
+TYPED_TEST(BundleStorageTest, that_one_is_abandoned_is_told_once) {
+  std::vector<std::string> told;
+  this->world.services.on_abandoned = [&](const std::string& bid, std::string_view why) {
+    told.push_back(bid + ": " + std::string{why});
+  };
+  const auto storage = this->world.storage();
+  const auto aborted = this->start(*storage, "custom-aborted");
+  aborted->abort("enough");
+  aborted->abort("again");
+  this->start(*storage, "custom-dropped");
+  const auto replaced = this->start(*storage, "custom-replaced"),
+             completed = this->start(*storage, "custom-replaced");
+  completed->finish(Json::object());
+  EXPECT_EQ(told, (std::vector<std::string>{"custom-aborted: enough", "custom-dropped: it was dropped unfinished",
+                                            "custom-replaced: another bundle of the same BID was started"}));
+}
+
 TYPED_TEST(BundleStorageTest, an_open_bundle_gives_way_to_another_of_its_bid) {
   const auto storage = this->world.storage();
   const auto first = this->start(*storage);
