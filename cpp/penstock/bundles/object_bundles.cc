@@ -96,8 +96,8 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   }
 }
 
-// Before anything is put: the marker's own condition would refuse this bundle only once its resources lie over
-// those of the other. Who may write but not look has that alone.
+// Before anything is put: the marker's own condition would refuse this bundle only once its resources lie
+// over those of the other. Who may write but not look has that alone.
 void ObjectBundles::refuse_completed(const std::string& bid, const std::string& marker, const Call& call) {
   try {
     if (store_->exists(marker, call)) throw already_completed(bid);

@@ -16,7 +16,7 @@ namespace penstock::bundles {
 
 // required: no record, no commit. best_effort: logged. off: never written, so nothing is recovered.
 enum class Pending { required, best_effort, off };
-// raise: the first, once all were called and the notifier was; the record stays until finish() is called again.
+// raise: the first, once all were told; the record stays until finish() is called again.
 enum class CallbackErrors { log, raise };
 enum class PublishErrors { raise, defer };  // defer: logged; recovery publishes
 

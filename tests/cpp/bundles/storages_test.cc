@@ -83,8 +83,9 @@ TYPED_TEST(BundleStorageTest, that_one_is_abandoned_is_told_once) {
   const auto replaced = this->start(*storage, "custom-replaced"),
              completed = this->start(*storage, "custom-replaced");
   completed->finish(Json::object());
-  EXPECT_EQ(told, (std::vector<std::string>{"custom-aborted: enough", "custom-dropped: it was dropped unfinished",
-                                            "custom-replaced: another bundle of the same BID was started"}));
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"custom-aborted: enough", "custom-dropped: it was dropped unfinished",
+                                      "custom-replaced: another bundle of the same BID was started"}));
 }
 
 TYPED_TEST(BundleStorageTest, an_open_bundle_gives_way_to_another_of_its_bid) {

@@ -174,8 +174,7 @@ class BundleResourcesStorageContext(DecoratedContext):
         if self._ended == "completed":
             return
         self._closed = self._aborted = True
-        if not self._is_stored():
-            await asyncio.to_thread(self._zip.abort, why or "aborted")
+        await asyncio.to_thread(self._zip.abort, why or "aborted")
         if self._carrying is not None:
             await asyncio.wait([self._carrying])
         await super().abort(why)
@@ -185,11 +184,6 @@ class BundleResourcesStorageContext(DecoratedContext):
     async def _make_way(self) -> None:
         if self.state in ("open", "failed"):
             await self.abort("another bundle of the same BID was started")
-
-    def _is_stored(self) -> bool:
-        """Whether all of the zip is: it must be finished again by who completes again."""
-        task = self._carrying
-        return task is not None and task.done() and not task.cancelled() and task.exception() is None
 
     def _begin(self) -> None:
         if self._closed:
