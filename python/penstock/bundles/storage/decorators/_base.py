@@ -38,8 +38,9 @@ class StorageDecorator:
     def open_bundle(self, bundle_id: str, metadata: dict[str, Any] | None = None) -> Opening:
         """As the storage's, and what is written passes this decorator."""
         made = getattr(self.base_storage, "_stream_type", None)
-        is_one = isinstance(made, type) and issubclass(made, NativeStream)  # and not what a mock would say
-        return open_stream(self, made if is_one else NativeStream, bundle_id, metadata or {})
+        if not (isinstance(made, type) and issubclass(made, NativeStream)):  # a mock has whatever is asked for
+            made = NativeStream
+        return open_stream(self, made, bundle_id, metadata or {})
 
     async def close_bundle(self, stream: Any) -> None:
         """The same as ``stream.close()``."""
