@@ -38,8 +38,8 @@ class StorageDecorator:
     def open_bundle(self, bundle_id: str, metadata: dict[str, Any] | None = None) -> Opening:
         """As the storage's, and what is written passes this decorator."""
         made = getattr(self.base_storage, "_stream_type", None)
-        if not (isinstance(made, type) and issubclass(made, NativeStream)):  # a mock has whatever is asked for
-            made = NativeStream
+        if not isinstance(made, type) or not issubclass(made, NativeStream):
+            made = NativeStream  # a mock has whatever it is asked for
         return open_stream(self, made, bundle_id, metadata or {})
 
     async def close_bundle(self, stream: Any) -> None:
