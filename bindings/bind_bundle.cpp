@@ -41,6 +41,10 @@ void bind_bundle(py::module_& core) {
           py::arg("metadata"), call, loop)
       .def("begin", &take_step<&StagedBundle::begin>, call, loop)
       .def(
+          "restate",
+          [](const BundlePointer& self, const py::dict& ref) { (**self).restate(bundle_ref_from(ref)); },
+          py::arg("ref"))
+      .def(
           "seal",
           [](const BundlePointer& self, const std::string& metadata, const CallPointer& state,
              const py::object& on) {

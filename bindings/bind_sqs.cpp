@@ -15,7 +15,7 @@ namespace {
 // Text comes as the bytes of its UTF-8, so that the core judges what is none.
 using AttributeParts = std::tuple<std::string, std::string, std::string>;  // name, type, value
 using MessageParts = std::tuple<std::string, std::vector<AttributeParts>, std::optional<double>, std::string,
-                                std::string>;  // body, attributes, delay, group_id, dedup_id
+                                std::optional<std::string>>;  // body, attributes, delay, group_id, dedup_id
 
 // Named here so that perform() finds their to_python().
 struct Sent {

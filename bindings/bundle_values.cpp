@@ -143,6 +143,12 @@ bundles::Services services_from(const py::dict& options) {
   if (options.contains("queue"))
     services.notifier = std::make_shared<bundles::SqsNotifier>(options["queue"].cast<Queue&>().client);
   services.log = Runtime::instance().log_sink();
+  services.on_abandoned = [log = services.log](const std::string& bid, std::string_view why) {
+    bundles::Json fields;
+    fields["bundle_id"] = bid;
+    fields["why"] = why;
+    log(LogLevel::warning, "bundles#BUNDLE_ABANDONED", bundles::compact(fields));
+  };
   return services;
 }
 
@@ -163,6 +169,7 @@ bundles::ObjectBundlesOptions object_options(const py::dict& options) {
   if (options.contains("layout")) out.layout = bundles::parse_layout(options["layout"].cast<std::string>());
   if (options.contains("sweep_after")) out.sweep_after = milliseconds(options["sweep_after"].cast<double>());
   set(options, "claims", out.claims);
+  set(options, "looks", out.looks);
   out.services = services_from(options);
   return out;
 }

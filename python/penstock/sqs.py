@@ -58,7 +58,8 @@ class Message:
         attributes: Up to 10. ``str`` is a String, a number a Number, a buffer a Binary; else an Attribute.
         delay: Whole seconds until it can be received, 0 to 900; None: the queue's own.
         group_id: A FIFO queue needs one, and keeps the order within it.
-        dedup_id: Of a FIFO queue, which drops what has the same within 5 minutes; "": the body's SHA-256.
+        dedup_id: Of a FIFO queue, which drops what has the same within 5 minutes; "": the body's SHA-256; None: none
+            is sent, which takes a queue with ContentBasedDeduplication.
     """
 
     body: str
@@ -66,7 +67,7 @@ class Message:
     attributes: Mapping[str, AttributeLike] = field(default_factory=dict)
     delay: Span | None = None
     group_id: str = ""
-    dedup_id: str = ""
+    dedup_id: str | None = ""
 
     def __repr__(self) -> str:
         return display.line("Message", body=self.body, group_id=self.group_id, dedup_id=self.dedup_id)
@@ -199,7 +200,7 @@ class Queue:
         attributes: Mapping[str, AttributeLike] | None = None,
         delay: Span | None = None,
         group_id: str = "",
-        dedup_id: str = "",
+        dedup_id: str | None = "",
         deadline: Span | None = None,
     ) -> Sent:
         """Send one message; the arguments are those of Message.
@@ -308,7 +309,7 @@ def parts(message: Message | str) -> _core._Message:
         [_attribute(name, given) for name, given in message.attributes.items()],
         None if message.delay is None else whole("delay", message.delay),
         _utf8("group_id", message.group_id),
-        _utf8("dedup_id", message.dedup_id),
+        None if message.dedup_id is None else _utf8("dedup_id", message.dedup_id),
     )
 
 

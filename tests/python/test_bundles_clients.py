@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import penstock
 import pytest
+from botocore.exceptions import ClientError
 from bundle_places import S3, Folder, ForeignStore, Hooks, Publisher, Run, chunks, recipe, ref
 from conftest import Bucket
 from penstock.bundles.exceptions import MissingAWSCredentialsError, SqsQueueUrlRequiredError
@@ -19,6 +21,7 @@ from penstock.bundles.storage import (
     as_storage,
     pipeline_storage,
 )
+from penstock.bundles.storage._boto3_store import Boto3Store
 from penstock.testing import fill
 from test_bundles_storage import complete_one
 
@@ -154,8 +157,21 @@ def test_boto3_itself_does(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> N
         await context.add_resource("https://h/a", None, 200, chunks(b"one"))
         await context.complete({})
 
+        with pytest.raises(penstock.Conflict):
+            await place.storage().start_bundle(ref(), recipe())
+
     asyncio.run(run())
     assert place.visible() == {"a": b"one"}
+
+
+@pytest.mark.parametrize("code", ["403", "500"])
+def test_a_look_that_boto3_is_not_allowed_is_none(code: str) -> None:
+    def answers(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": code}}, "HeadObject")
+
+    store = Boto3Store(SimpleNamespace(head_object=answers), "bucket")
+    with pytest.raises(penstock.Denied if code == "403" else ClientError):
+        store.find("key")
 
 
 def test_a_bundle_class_put_in_place_of_ours_gets_the_documented_arguments() -> None:

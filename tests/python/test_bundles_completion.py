@@ -130,7 +130,7 @@ def test_a_hook_that_is_cancelled_is_told_no_second_time_and_the_others_are_told
     assert store.values == {}
 
 
-def test_an_error_of_a_hook_is_raised_once_the_queue_is_told_and_the_record_stays(place):
+def test_an_error_of_a_hook_is_raised_once_the_queue_is_told_and_the_record_stays_until_a_retry(place):
     store, hooks = ForeignStore(), Hooks(RuntimeError("mine"))
 
     async def run() -> None:
@@ -138,13 +138,32 @@ def test_an_error_of_a_hook_is_raised_once_the_queue_is_told_and_the_record_stay
         with pytest.raises(RuntimeError, match="mine"):
             await context.complete({})
         assert not place.publisher or place.publisher.calls == 1
+        assert list(store.values) == [RECORD]
         await context.complete({})
         assert context.state == "completed"
 
     asyncio.run(run())
     assert hooks.told == ["custom-one"]
-    assert list(store.values) == [RECORD]
+    assert store.values == {}
     assert not place.publisher or place.publisher.calls == 1
+
+
+def test_an_error_of_a_hook_is_raised_though_the_queue_failed_first(s3_place):
+    store, hooks = ForeignStore(), Hooks(RuntimeError("mine"))
+    s3_place.publisher.failures = 1
+
+    async def run() -> None:
+        context = await opened(s3_place.storage(kv_store=store, callback_errors="raise"), hooks)
+        for words in ("the queue is down", "mine"):
+            with pytest.raises(RuntimeError, match=words):
+                await context.complete({})
+            assert list(store.values) == [RECORD]
+        await context.complete({})
+
+    asyncio.run(run())
+    assert hooks.told == ["custom-one"]
+    assert store.values == {}
+    assert len(s3_place.publisher.told) == 1
 
 
 def test_an_error_of_a_hook_that_is_only_logged_keeps_no_record(place):

@@ -12,7 +12,15 @@ import pytest
 from bundle_places import KEYS, Folder, ForeignStore, Hooks, Publisher, Run, chunks, recipe, ref
 from penstock.bundles import BundleReader, ObjectBundles
 from penstock.bundles.core import BID, BundleRef
-from penstock.bundles.storage import FileStorage, KeyLayout, PipelineStorage, _streams
+from penstock.bundles.storage import (
+    FileStorage,
+    FileStorageBundleStream,
+    KeyLayout,
+    PipelineStorage,
+    S3StorageBundleStream,
+    _streams,
+    create_storage_stack,
+)
 from penstock.testing import DictStore, fill
 from test_bundles_recovery import leave_untold
 from test_bundles_storage import complete_one
@@ -135,6 +143,32 @@ def test_a_stream_says_where_its_bytes_will_be(tmp_path: Path) -> None:
         await opened.write(b"abc")
         await opened.close()
         assert store.get(opened.s3_key).bytes() == b"abc"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("bundle", [False, True])
+@pytest.mark.parametrize("unzip", [False, True])
+def test_a_stream_over_decorators_says_where_its_bytes_will_be(
+    tmp_path: Path, unzip: bool, bundle: bool
+) -> None:
+    options = {"unzip_resources": unzip, "bundle_resources": bundle}
+
+    async def stored(storage: Any) -> Any:
+        opened = await create_storage_stack(storage, **options).open_bundle("one", {"url": URL})
+        await opened.write(b"abc")
+        await opened.close()
+        return opened
+
+    async def run() -> None:
+        opened = await stored(FileStorage(tmp_path))
+        assert type(opened) is FileStorageBundleStream
+        of_file = Path(opened.file_path).read_bytes()
+        storage, store = pipeline()
+        opened = await stored(storage)
+        assert type(opened) is S3StorageBundleStream
+        for body in (of_file, bytes(store.get(opened.s3_key).bytes())):
+            assert body.startswith(b"PK") if bundle else body == b"abc"
 
     asyncio.run(run())
 

@@ -476,6 +476,9 @@ class TestNative:
         assert json.loads(first[0][0])["bundle_id"] == BUNDLE
         attributes = {"bundle_id": BUNDLE, "recipe_id": "fr", "completion_timestamp": AT}
         assert first[1] == {"attributes": attributes, "group_id": "fr", "dedup_id": BUNDLE}
+        publisher.dedup_id = False
+        asyncio.run(publisher.publish_bundle_completion(reference(), {}, "fr"))
+        assert sent[-1][1] == {"attributes": attributes, "group_id": "fr", "dedup_id": None}
 
 
 class TestPickling:

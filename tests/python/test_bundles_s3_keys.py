@@ -33,6 +33,25 @@ def test_a_layout_that_is_given_wins_over_that_of_the_environment(monkeypatch):
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("layout", ["fetcher", "fetcher-legacy"])
+def test_in_layouts_by_basename_the_longest_name_is_stored_as_it_was_told(layout):
+    url = f"https://h/{'n' * 300}.csv"
+
+    async def run() -> None:
+        storage = pipeline(layout=layout)
+        context = await storage.start_bundle(ref(), recipe())
+        await context.add_resource(url, None, 200, chunks(b"x"))
+        bundle = storage._active_bundles["custom-one"]
+        assert bundle.uploaded_keys == [bundle._create_s3_key(url)]
+        opened = await storage.open_bundle("custom-two", {"url": url})
+        await opened.write(b"y")
+        await opened.close()
+        assert opened.s3_key in storage.s3_client.objects
+        assert opened.s3_key.endswith("n" * 300 + ".csv")
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("storage_key", [None, "chosen"])
 def test_in_layout_manifest_keys_of_a_custom_id_are_of_the_time_it_was_started(storage_key, monkeypatch):
     async def run() -> None:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
+import gzip
+import io
 import json
 import pickle
 import random
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import penstock
 import pytest
-from bundle_places import Hooks, Publisher, chunks, recipe, ref, with_tests
+from bundle_places import Folder, ForeignStore, Hooks, Publisher, chunks, recipe, ref, with_tests
 from faults.amounts import FULL, seed
 from faults.relay import Relay
-from penstock.bundles import FetcherRecipe
+from penstock.bundles import BID, BundleRef, FetcherRecipe
 from penstock.bundles.exceptions import BundleConflict, BundleNotFound, StorageError
 from penstock.bundles.notifications import SqsPublisher
+from penstock.bundles.storage import create_storage_stack
 from penstock.bundles.utils.retry import RetryConfig, RetryEngine
 from penstock.testing import fill
 
@@ -148,6 +155,33 @@ def quick_retries() -> RetryEngine:
     )
 
 
+def test_what_is_said_of_a_bundle_until_it_is_completed_is_in_all_that_is_written(place):
+    store = ForeignStore()
+    changed = BundleRef("https://example.org/other", 2, BID("custom-one"), meta={"k": "v"})
+
+    class Sees(Hooks):
+        async def on_bundle_complete_hook(self, bundle_ref: Any) -> None:
+            (self.record,) = [copy.deepcopy(value) for value in store.values.values()]
+
+    hooks = Sees()
+
+    async def run() -> None:
+        bundle_ref = ref(count=1)
+        storage = place.storage(kv_store=store, strict=True)
+        context = await storage.start_bundle(bundle_ref, recipe(hooks))
+        for name in "ab":
+            await context.add_resource(f"https://h/{name}", None, 200, chunks(b"x"))
+        bundle_ref.primary_url, bundle_ref.resources_count = changed.primary_url, 2
+        bundle_ref.meta["k"] = "v"
+        await context.complete({})
+        changed.storage_key = bundle_ref.storage_key
+
+    asyncio.run(run())
+    bundle = place.reader().open("custom-one")
+    assert (bundle.primary_url, bundle.resources_count, bundle.meta) == (changed.primary_url, 2, {"k": "v"})
+    assert BundleRef.from_dict(hooks.record["bundle_ref"]) == changed
+
+
 def test_metadata_that_is_no_json_publishes_nothing(place):
     async def run() -> None:
         storage = place.storage()
@@ -201,6 +235,76 @@ def test_a_silent_stream_fails_its_add_so_that_complete_ends(place):
     asyncio.run(run())
     assert place.visible() == {}
     assert place.problems() == []
+
+
+async def silent_after(first: bytes) -> Any:
+    yield first
+    await asyncio.Event().wait()
+
+
+async def begun() -> Any:
+    """A source that was read before it is stored."""
+    source = penstock.aio.Source(silent_after(b"first"))
+    assert await source.read(1) == b"f"
+    return source
+
+
+async def nested() -> Any:
+    """An entry of an archive that comes from the loop."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("a")
+        entry.size = 1000
+        tar.addfile(entry, io.BytesIO(bytes(1000)))
+    return await anext(penstock.aio.codecs.Tar(silent_after(archive.getvalue()[:700])))
+
+
+async def staged(stage: Any, first: bytes) -> Any:
+    return stage(silent_after(first))
+
+
+SILENT: dict[str, Callable[[], Awaitable[Any]]] = {
+    "source": partial(staged, penstock.aio.Source, b"first"),
+    "digest": partial(staged, penstock.aio.Sha256, b"first"),
+    "gunzip": partial(staged, penstock.aio.Gunzip, gzip.compress(b"first")[:-4]),
+    "begun": begun,
+    "nested": nested,
+}
+
+
+@pytest.mark.parametrize("kind", SILENT)
+@pytest.mark.parametrize("unzip", [False, True])
+def test_a_silent_stage_fails_its_add_so_that_complete_ends(tmp_path, kind, unzip):
+    folder = Folder(tmp_path)
+
+    async def run() -> None:
+        storage = create_storage_stack(folder.storage(idle_timeout=0.2), unzip_resources=unzip)
+        context = await storage.start_bundle(ref(), recipe())
+        with pytest.raises(penstock.Lost) as raised:
+            await asyncio.wait_for(context.add_resource("https://h/a", None, 200, await SILENT[kind]()), 20)
+        assert raised.value.code == "stalled"
+        await context.complete({})
+
+    asyncio.run(run())
+    assert folder.visible() == {}
+
+
+def test_how_long_a_source_was_silent_before_it_is_stored_counts_for_nothing(tmp_path):
+    async def slow() -> Any:
+        yield b"12"
+        await asyncio.sleep(0.8)
+        yield b"3"
+
+    async def run() -> None:
+        context = await Folder(tmp_path).storage(idle_timeout=0.6).start_bundle(ref(), recipe())
+        source = penstock.aio.Source(slow())
+        await source.read(1)
+        await asyncio.sleep(0.4)
+        await context.add_resource("https://h/a", None, 200, source)
+        await context.complete({})
+
+    asyncio.run(run())
+    assert Folder(tmp_path).visible() == {"a": b"23"}
 
 
 WHOLE = 3
@@ -316,6 +420,7 @@ def test_closing_a_storage_abandons_what_is_open(place):
         storage = place.storage()
         context = await storage.start_bundle(ref(), recipe())
         await storage.aclose()
+        assert context.state == "abandoned"
         with pytest.raises(BundleNotFound):
             await context.add_resource("https://h/a", None, 200, chunks(b"x"))
         with pytest.raises(penstock.Refused):
@@ -337,6 +442,21 @@ def test_a_taken_id_is_a_conflict_in_the_words_people_know(place):
                 await each.start_bundle(ref(), recipe())
 
     asyncio.run(run())
+
+
+def test_a_generated_id_that_is_completed_is_a_conflict_and_its_bundle_stays(place):
+    bid = BID.generate().value
+
+    async def run() -> None:
+        storage, other = place.storage(), place.storage()
+        await complete_one(storage, bid)
+        for each in (storage, other):
+            with pytest.raises(BundleConflict, match=f"^Bundle {bid} already completed$"):
+                await each.start_bundle(ref(bid), recipe())
+
+    asyncio.run(run())
+    assert place.visible(bid) == {"a.txt": b"one two"}
+    assert place.problems(bid) == []
 
 
 def test_of_16_at_once_with_one_id_one_completes(place):

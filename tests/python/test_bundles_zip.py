@@ -24,6 +24,8 @@ from penstock.bundles.storage import (
     create_storage_stack,
 )
 from penstock.testing import fill
+from test_bundles_completion import SOON
+from test_bundles_decorated_ends import holding
 
 OCTETS = "application/octet-stream"
 
@@ -240,3 +242,81 @@ def test_seventy_thousand_members_are_read_by_zipfile(tmp_path: Path):
         assert len(archive.namelist()) == count
         for n in (0, 65_535, count - 1):
             assert archive.read(f"{n:05}") == b"%d" % n
+
+
+def test_an_idle_bundle_gives_way_to_another_of_its_id(place):
+    async def run() -> None:
+        storage = BundleResourcesDecorator(place.storage())
+        first = await storage.start_bundle(ref(), recipe())
+        assert first.state == "open"
+        await first.add_resource("https://h/a", None, 200, b"old")
+        assert first.state == "open"
+        second = await storage.start_bundle(ref(), recipe())
+        assert first.state == "abandoned"
+        with pytest.raises(BundleNotFound):
+            await first.complete({})
+        await second.add_resource("https://h/a", None, 200, b"new")
+        await second.complete({})
+        assert second.state == "completed"
+        with pytest.raises(penstock.Conflict):
+            await storage.start_bundle(ref(), recipe())
+
+    asyncio.run(run())
+    visible = place.visible()
+    assert contents(zipfile.ZipFile(io.BytesIO(visible["bundle.zip"]))) == {"a": b"new"}
+
+
+def test_a_bundle_with_an_add_under_way_does_not_give_way(tmp_path: Path):
+    async def run() -> None:
+        storage = BundleResourcesDecorator(FileStorage(tmp_path))
+        context = await storage.start_bundle(ref(), recipe())
+        adding, held = await holding(context)
+        assert context.state == "adding"
+        with pytest.raises(penstock.Conflict):
+            await storage.start_bundle(ref(), recipe())
+        held.gate.set()
+        await adding
+        await context.complete({})
+
+    asyncio.run(run())
+    assert Folder(tmp_path).visible() is not None
+
+
+@pytest.mark.parametrize("unzip", [False, True])
+def test_closing_the_storage_ends_a_zip_that_is_under_way(tmp_path: Path, unzip: bool):
+    async def run() -> None:
+        storage = create_storage_stack(FileStorage(tmp_path), unzip_resources=unzip, bundle_resources=True)
+        idle = await storage.start_bundle(ref(), recipe())
+        await idle.add_resource("https://h/a", None, 200, b"x")
+        adds = await storage.start_bundle(ref("custom-two"), recipe())
+        adding, held = await holding(adds)
+        done = await storage.start_bundle(ref("custom-three"), recipe())
+        await done.complete({})
+        await asyncio.wait_for(storage.aclose(), SOON)
+        assert [context.state for context in (idle, adds, done)] == ["abandoned", "abandoned", "completed"]
+        if not unzip:
+            held.gate.set()
+        with pytest.raises(penstock.Cancelled):
+            await asyncio.wait_for(adding, SOON)
+        with pytest.raises(BundleNotFound):
+            await idle.add_resource("https://h/a", None, 200, b"x")
+
+    asyncio.run(run())
+    assert Folder(tmp_path).unfinished() == []
+
+
+def test_a_bundle_that_is_published_is_completed_again_though_it_was_aborted(s3_place):
+    s3_place.publisher.failures = 1
+
+    async def run() -> None:
+        context = await BundleResourcesDecorator(s3_place.storage()).start_bundle(ref(), recipe())
+        await context.add_resource("https://h/a", None, 200, b"x")
+        with pytest.raises(RuntimeError, match="the queue is down"):
+            await context.complete({})
+        assert context.state == "failed"
+        await context.abort("it is published, so this has no effect")
+        await context.complete({})
+        assert context.state == "completed"
+
+    asyncio.run(run())
+    assert len(s3_place.publisher.told) == 1

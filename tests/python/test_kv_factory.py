@@ -57,6 +57,22 @@ def test_without_a_word_it_is_the_redis_of_this_machine() -> None:
     assert (store.serializer, store.default_ttl, store.key_prefix) == ("json", None, "data_fetcher:")
 
 
+def test_a_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "TYPE",
+        "SERIALIZER",
+        "DEFAULT_TTL",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_DB",
+        "REDIS_PASSWORD",
+    ):
+        monkeypatch.setenv(f"OC_KV_STORE_{name}", "")
+    test_without_a_word_it_is_the_redis_of_this_machine()
+    monkeypatch.setenv("OC_KV_STORE_REDIS_KEY_PREFIX", "")
+    assert create_kv_store().key_prefix == ""
+
+
 def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = {
         "SERIALIZER": "pickle",

@@ -197,6 +197,14 @@ def test_a_fifo_queue_drops_what_has_the_same_id(fifo: TestQueue) -> None:
     assert ids == [hashlib.sha256(b"same").hexdigest(), "other"]
 
 
+def test_without_an_id_a_fifo_queue_makes_its_own(sqs_server: SqsServer) -> None:
+    queue = sqs_server.make_queue(fifo=True, ContentBasedDeduplication="true")
+    ours = sqs.Queue(**queue.options)
+    assert [*ours.send_many([sqs.Message("a", group_id="g", dedup_id=None)]).sent] == [0]
+    ours.send("b", group_id="g", dedup_id=None)
+    assert bodies(receive_all(ours)) == ["a", "b"]
+
+
 def test_a_message_whose_answer_was_lost_is_in_a_fifo_queue_once(fifo: TestQueue) -> None:
     with Relay(fifo.server.url) as relay:
         ours = sqs.Queue(**fifo.options, endpoint=relay.url)

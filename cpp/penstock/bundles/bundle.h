@@ -155,7 +155,8 @@ class BundleStorage {
   // were not told of, callbacks and message are made up. Bundles of this recipe only.
   virtual RecoveryReport recover(const Recipe& recipe, const Call& call = {}) = 0;
 
-  // The first half of recover(), for all recipes; how many bundles it moved away or removed.
+  // What dead processes left, of all recipes; how many bundles it moved away or removed. In an object store,
+  // whose uploads are written down by recipe and aborted by recover(), nothing unless `remove`.
   virtual std::uint64_t sweep(const SweepOptions& options = {}, const Call& call = {}) = 0;
 };
 

@@ -51,12 +51,13 @@ std::size_t extension_at(std::string_view name) {
 }
 
 // stem + mark + extension; a stem that is too long is cut and says so by 12 digits of the URL's digest.
-std::string fitted(std::string_view name, std::string_view mark, std::string_view url) {
+std::string fitted(std::string_view name, std::string_view mark, std::string_view url,
+                   std::size_t max_bytes = kMaxNameBytes) {
   const auto dot = extension_at(name);
   const std::string_view stem = name.substr(0, dot), extension = name.substr(dot);
-  if (name.size() + mark.size() <= kMaxNameBytes) return fmt::format("{}{}{}", stem, mark, extension);
+  if (name.size() + mark.size() <= max_bytes) return fmt::format("{}{}{}", stem, mark, extension);
   const std::string cut = "~" + sha256_hex(url, 12);
-  const auto room = kMaxNameBytes - cut.size() - mark.size() - extension.size();
+  const auto room = max_bytes - cut.size() - mark.size() - extension.size();
   return fmt::format("{}{}{}{}", utf8_prefix(stem, room), cut, mark, extension);
 }
 
@@ -129,16 +130,16 @@ std::string safe_part(std::string_view id) {
   return safe.substr(0, kKeptPartBytes) + "~" + sha256_hex(id, 16);
 }
 
-std::string NameBook::take(std::string_view name, std::string_view url) {
+std::string NameBook::take(std::string_view name, std::string_view url, std::size_t max_bytes) {
   const std::lock_guard lock{mutex_};
-  std::string taken = fitted(name, "", url);
+  std::string taken = fitted(name, "", url, max_bytes);
   if (insert(hash_of(taken))) return taken;
   const std::string mark = "~" + sha256_hex(url, 8);
-  const std::string second = fitted(name, mark, url);
+  const std::string second = fitted(name, mark, url, max_bytes);
   const std::uint64_t key = hash_of(second);
   for (;;) {
     const std::uint32_t number = ++repeats_[key];
-    taken = number == 1 ? second : fitted(name, fmt::format("{}-{}", mark, number), url);
+    taken = number == 1 ? second : fitted(name, fmt::format("{}-{}", mark, number), url, max_bytes);
     if (insert(hash_of(taken))) return taken;
   }
 }

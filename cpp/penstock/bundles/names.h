@@ -41,8 +41,9 @@ std::string sha256_hex(std::string_view text, std::size_t digits = 64);
 class NameBook {
  public:
   // `name` if nobody has it; else with "~" and 8 hex digits of the URL's SHA-256 before its extension, then
-  // "-2", "-3", .. Cut to kMaxNameBytes. The same calls in the same order give the same names.
-  std::string take(std::string_view name, std::string_view url);
+  // "-2", "-3", .. Cut to `max_bytes`, which is at least kMaxNameBytes. The same calls in the same order give
+  // the same names.
+  std::string take(std::string_view name, std::string_view url, std::size_t max_bytes = kMaxNameBytes);
   // Of an add that failed: it may be taken again.
   void give_back(std::string_view name);
   // No more names are wanted: their memory is free for what follows.

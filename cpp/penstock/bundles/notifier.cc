@@ -1,6 +1,7 @@
 #include "penstock/bundles/notifier.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "penstock/bundles/names.h"
@@ -30,7 +31,7 @@ sqs::Message SqsNotifier::message(const Sealed& sealed, std::string_view recipe_
   attribute("completion_timestamp", sealed.receipt.completed_at);
   if (queue_->fifo()) {
     message.group_id = recipe_id.empty() ? "default" : fifo_id(std::string{recipe_id});
-    if (dedup_id_) message.dedup_id = fifo_id(sealed.ref.bid);
+    message.dedup_id = dedup_id_ ? std::optional{fifo_id(sealed.ref.bid)} : std::nullopt;
   }
   return message;
 }

@@ -8,6 +8,7 @@
 
 #include "penstock/base/wait.h"
 #include "penstock/bundles/claim.h"
+#include "penstock/bundles/conflict.h"
 #include "penstock/bundles/documents.h"
 #include "penstock/bundles/object_staging.h"
 #include "penstock/bundles/owner.h"
@@ -67,8 +68,11 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   const WallTime now = services_->clock->wall();
   const BundleKeys keys = keys_of(options_.layout, options_.prefix, ref.bid, now);
   std::optional<Claim> claim;
-  if (options_.claims && is_custom(ref.bid))
+  if (options_.claims && is_custom(ref.bid)) {
     claim.emplace(*store_, ref.bid, keys, now, options_.sweep_after).take(call);
+  } else if (options_.looks) {
+    refuse_completed(ref.bid, keys.marker, call);
+  }
   const bool undisputed = claim && claim->is_undisputed();
   if (!ref.storage_key) ref.storage_key = keys.content;
   const auto staging = std::make_shared<ObjectStaging>(store_, options_.uploads,
@@ -89,6 +93,16 @@ std::unique_ptr<StagedBundle> ObjectBundles::start_staged(BundleRef& ref, const 
   } catch (...) {
     staging->discard("it could not be started");
     throw;
+  }
+}
+
+// Before anything is put: the marker's own condition would refuse this bundle only once its resources lie
+// over those of the other. Who may write but not look has that alone.
+void ObjectBundles::refuse_completed(const std::string& bid, const std::string& marker, const Call& call) {
+  try {
+    if (store_->exists(marker, call)) throw already_completed(bid);
+  } catch (const Error& error) {
+    if (error.kind() != Kind::denied) throw;
   }
 }
 

@@ -25,6 +25,7 @@ struct ObjectBundlesOptions {
   std::string prefix{};
   KeyLayout layout = KeyLayout::doc;
   bool claims = true;  // false: two who chose one BID are told apart only by the marker
+  bool looks = true;   // false: start() does not ask whether a bundle of its BID is completed
   // A claim or upload of an owner that may live is taken over after it.
   std::chrono::milliseconds sweep_after = std::chrono::hours{24};
   // Who began multipart uploads, for who must abort them if he dies; null: objects `{p}/_uploads/`.
@@ -57,6 +58,7 @@ class ObjectBundles : public BundleStorage {
   std::uint64_t sweep_recipe(const Recipe& recipe, const Call& call = {});  // what recover() sweeps
 
  private:
+  void refuse_completed(const std::string& bid, const std::string& marker, const Call& call);
   void remove_earlier_try(const BundleKeys& keys, const Call& call);
   bool abort_of(const FoundRecord& record, const Recipe& recipe, const Call& call);
   void free_claims(std::vector<Judged>& judged, const Call& call);

@@ -1,6 +1,7 @@
 #include "penstock/bundles/object_staging.h"
 
 #include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -90,6 +91,11 @@ bool ObjectStaging::is_of_this_process() const {
 
 std::string ObjectStaging::base_name(const Resource& resource) const {
   return by_basename(of_.layout) ? resource_basename(resource.url) : resource_name(resource.url);
+}
+
+// Keys by basename are another program's too, which does not cut them.
+std::size_t ObjectStaging::max_name_bytes() const {
+  return by_basename(of_.layout) ? std::numeric_limits<std::size_t>::max() : kMaxNameBytes;
 }
 
 // Before a multipart upload begins, so that who finds it open can tell whose it is.

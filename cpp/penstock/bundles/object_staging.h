@@ -33,6 +33,7 @@ class ObjectStaging : public Staging {
   ObjectStaging(std::shared_ptr<store::ObjectStore> store, std::shared_ptr<PendingLog> uploads, Of of);
 
   std::string base_name(const Resource& resource) const override;
+  std::size_t max_name_bytes() const override;
   void put(const std::string& name, const Resource& resource, Source& body, const Call& call) override;
   void describe(const Resource& resource, const StoredResource& stored, const Call& call) override;
   void withdraw(const std::string& name) noexcept override;

@@ -35,7 +35,7 @@ StagedBundle::StagedBundle(BundleRef ref, Recipe recipe, std::shared_ptr<Staging
       services_(std::move(services)),
       lifecycle_(std::make_shared<Lifecycle>(
           [staging = staging_, services = services_, bid = ref_.bid](std::string_view why) {
-            say(*services, LogLevel::warning, fmt::format("BUNDLE_ABANDONED {}: {}", bid, why));
+            tell_abandoned(*services, bid, why);
             staging->discard(why);
           })),
       manifest_(staging_->spool_folder()) {}
@@ -57,7 +57,8 @@ StoredResource StagedBundle::add(const Resource& resource, Source& body, const C
 // What is stored, or nothing of it but a line.
 StoredResource StagedBundle::store(const Resource& resource, Source& body, const Call& call,
                                    Manifest& manifest, const Manifest* members) {
-  const std::string name = names_.take(staging_->base_name(resource), resource.url);
+  const std::string name =
+      names_.take(staging_->base_name(resource), resource.url, staging_->max_name_bytes());
   try {
     StoredResource stored = put(name, resource, body, call, members);
     if (members) {
@@ -113,6 +114,14 @@ void StagedBundle::carry_out(const Json& metadata, const Call& call) {
   commit(call);
   clean_up(call);
   tell(call);
+}
+
+void StagedBundle::restate(const BundleRef& now) {
+  if (is_sealed_) return;
+  ref_.primary_url = now.primary_url;
+  ref_.resources_count = now.resources_count;
+  ref_.meta = now.meta;
+  if (now.storage_key) ref_.storage_key = now.storage_key;
 }
 
 const Sealed& StagedBundle::seal(const Json& metadata, const Call& call) {

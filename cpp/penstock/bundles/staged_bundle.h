@@ -36,6 +36,9 @@ class StagedBundle : public Bundle {
   // steps, then completed(). Or failed() after any of them, and from begin() on again does what is
   // outstanding.
   bool begin(const Call& call) { return lifecycle_->begin_completing(call); }
+  // What its owner says of it by now: primary_url, resources_count, meta, and storage_key if that is set.
+  // Between begin() and seal().
+  void restate(const BundleRef& now);
   const Sealed& seal(const Json& metadata, const Call& call);  // once sealed it stays as it is
   void write_pending(const Call& call);
   void commit(const Call& call);  // once committed it has no effect

@@ -1,7 +1,5 @@
 #include "penstock/bundles/staging.h"
 
-#include "penstock/bundles/names.h"
-
 namespace penstock::bundles {
 
 std::string Staging::resource_name_of(const Resource& resource) {

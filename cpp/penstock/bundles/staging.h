@@ -13,6 +13,7 @@
 #include "penstock/bundles/bundle.h"
 #include "penstock/bundles/documents.h"
 #include "penstock/bundles/manifest.h"
+#include "penstock/bundles/names.h"
 
 namespace penstock::bundles {
 
@@ -22,6 +23,7 @@ class Staging {
 
   // What names of resources are made of.
   virtual std::string base_name(const Resource& resource) const { return resource_name_of(resource); }
+  virtual std::size_t max_name_bytes() const { return kMaxNameBytes; }
   virtual void put(const std::string& name, const Resource& resource, Source& body, const Call& call) = 0;
   // What stands beside a resource, now that its size and digest are known.
   virtual void describe(const Resource& resource, const StoredResource& stored, const Call& call) = 0;

@@ -40,6 +40,11 @@ void say(const Services& services, LogLevel level, const std::string& line) {
   if (services.log) services.log(level, "bundles", line);
 }
 
+void tell_abandoned(const Services& services, const std::string& bid, std::string_view why) {
+  if (services.on_abandoned) return services.on_abandoned(bid, why);
+  say(services, LogLevel::warning, fmt::format("bundle {} is abandoned: {}", bid, why));
+}
+
 void publish_with_retries(const Services& services, const Sealed& sealed, const std::string& recipe_id,
                           const Call& call) {
   if (!services.notifier) return;

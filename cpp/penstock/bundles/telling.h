@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "penstock/base/call.h"
 #include "penstock/base/log.h"
@@ -18,6 +19,9 @@ void publish_with_retries(const Services& services, const Sealed& sealed, const 
                           const Call& call);
 // All of them; what they throw is logged, and the first returned.
 std::exception_ptr call_back(const Services& services, const Recipe& recipe, const BundleRef& ref);
+
+// That a bundle will never be completed.
+void tell_abandoned(const Services& services, const std::string& bid, std::string_view why);
 
 // To the log of the room.
 void say(const Services& services, LogLevel level, const std::string& line);

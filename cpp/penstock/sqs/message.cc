@@ -74,10 +74,11 @@ void check_attribute(const std::string& name, const Attribute& attribute) {
 }
 
 void check_queue_fields(const Message& message, bool fifo) {
-  if (!is_id(message.group_id) || !is_id(message.dedup_id))
+  const std::string dedup_id = message.dedup_id.value_or("");
+  if (!is_id(message.group_id) || !is_id(dedup_id))
     throw refused("a group or deduplication id has up to 128 visible characters of ASCII");
   if (fifo && message.group_id.empty()) throw refused("a FIFO queue needs a group_id");
-  if (!fifo && !message.dedup_id.empty()) throw refused("only a FIFO queue takes a dedup_id");
+  if (!fifo && !dedup_id.empty()) throw refused("only a FIFO queue takes a dedup_id");
   if (!message.delay) return;
   if (fifo) throw refused("a FIFO queue takes no delay of one message; set the queue's");
   if (message.delay->count() < 0 || *message.delay > kMaxDelay)
@@ -146,8 +147,8 @@ nlohmann::json to_json(const Message& message, bool fifo) {
   }
   if (message.delay) json["DelaySeconds"] = message.delay->count();
   if (!message.group_id.empty()) json["MessageGroupId"] = message.group_id;
-  if (fifo)
-    json["MessageDeduplicationId"] = message.dedup_id.empty() ? sha256_of(message.body) : message.dedup_id;
+  if (fifo && message.dedup_id)
+    json["MessageDeduplicationId"] = message.dedup_id->empty() ? sha256_of(message.body) : *message.dedup_id;
   return json;
 }
 

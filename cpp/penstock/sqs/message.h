@@ -26,7 +26,7 @@ struct Message {
   Attributes attributes{};
   std::optional<std::chrono::seconds> delay{};  // 0..900; unset: the queue's own
   std::string group_id{};                       // a FIFO queue needs one
-  std::string dedup_id{};                       // FIFO: "" is the SHA-256 of the body
+  std::optional<std::string> dedup_id = "";     // FIFO: "" is the SHA-256 of the body; unset: none
 };
 
 struct Sent {

@@ -65,7 +65,7 @@ class Queue(Closing):
         attributes: Mapping[str, AttributeLike] | None = None,
         delay: Span | None = None,
         group_id: str = "",
-        dedup_id: str = "",
+        dedup_id: str | None = "",
         deadline: Span | None = None,
     ) -> Sent:
         message = Message(

@@ -40,6 +40,9 @@ AT_HAND_BYTES = 64 * 1024
 class Feed:
     """Moves an async iterator into a pipe, as a task of the loop that first reads the other end."""
 
+    _asked_at: float | None = None
+    _why: Exception | None = None
+
     def __init__(self, chunks: Any) -> None:
         self._chunks = chunks
         self.call = sync.call()
@@ -50,6 +53,16 @@ class Feed:
         """Begin, once."""
         if self._task is None:
             self._task = loop().create_task(self._run())
+
+    def waits_since(self) -> float | None:
+        """The loop's time at which the iterator was asked for what it has not given; None while it is not asked."""
+        return self._asked_at
+
+    def fail(self, why: Exception) -> None:
+        """End as if the iterator had raised ``why``."""
+        if self._task is not None and self._why is None:
+            self._why = why
+            self._task.cancel()
 
     async def stop(self) -> None:
         """The reader wants no more."""
@@ -67,15 +80,23 @@ class Feed:
             raise error from otherwise
 
     async def _run(self) -> None:
+        now = loop().time
         try:
+            self._asked_at = now()
             async for chunk in self._chunks:
+                self._asked_at = None
                 await self._write(chunk)
+                self._asked_at = now()
             self._writer.finish()
         except Cancelled:
             pass  # the reader is gone, and its own end says why
         except BaseException as error:
             self._writer.abort(f"the async iterator raised {type(error).__name__}")
+            if self._why is not None:
+                raise self._why from error
             raise
+        finally:
+            self._asked_at = None
 
     async def _write(self, chunk: Buffer) -> None:
         if isinstance(chunk, str):
@@ -97,6 +118,12 @@ class LentFeed(Feed):
 
     def start(self) -> None:
         """It has been started."""
+
+    def waits_since(self) -> float | None:
+        return self._feed.waits_since()
+
+    def fail(self, why: Exception) -> None:
+        self._feed.fail(why)
 
     async def stop(self) -> None:
         """Not by this one."""

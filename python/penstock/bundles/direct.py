@@ -162,7 +162,7 @@ class Bundles:
         """An open bundle; ``ref.storage_key`` is set if it is None.
 
         Args:
-            ref: The bundle.
+            ref: The bundle, as it is now: what is changed in it later is not seen.
             recipe_id: Whose pending record it gets.
             on_complete: Each is told once the bundle is visible; what it raises is logged.
             deadline: Of starting.
@@ -187,10 +187,11 @@ class Bundles:
         return RecoveryReport(**self._native.recover(recipe_id, callbacks, call(deadline)))
 
     def sweep(self, *, remove: bool = False, deadline: Span | None = None) -> int:
-        """The first half of recover(), for all recipes; how many bundles it moved aside or removed.
+        """What dead processes left, of all recipes; how many bundles it moved aside or removed.
 
         Args:
-            remove: In an object store also finished objects of bundles that never completed, a day old.
+            remove: In an object store finished objects of bundles that never completed, a day old; without it there is
+                nothing to do there: open uploads are those of a recipe, and recover() aborts them.
             deadline: Of it.
         """
         return self._native.sweep(remove, call(deadline))

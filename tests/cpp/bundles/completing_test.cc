@@ -41,6 +41,28 @@ TEST_F(CompletingTest, a_callbacks_error_is_thrown_though_publishing_is_deferred
   EXPECT_EQ(world.pending().size(), 1u);
 }
 
+TEST_F(CompletingTest, what_its_owner_says_until_it_is_sealed_is_in_all_documents) {
+  world.told->failures = 0;
+  ObjectBundles bundles{world.store, {.services = {.notifier = world.told, .strict = true}}};
+  BundleRef ref = reference();
+  const auto bundle = bundles.start_staged(ref, {});
+  add(*bundle, "https://h/a", "x");
+  BundleRef now{.primary_url = "https://h/other", .resources_count = 1, .meta = {{"k", "v"}}};
+  bundle->restate(now);
+  bundle->finish(Json::object());
+  now.resources_count = 7;
+  bundle->restate(now);  // too late
+  const Json marker = Json::parse(slurp(*world.store, "bundles/custom-one/metadata.json"));
+  const Json record = Json::parse(bundle->pending_record())["bundle_ref"];
+  for (const Json* document : {&marker, &record}) {
+    EXPECT_EQ((*document)["primary_url"], "https://h/other");
+    EXPECT_EQ((*document)["resources_count"], 1);
+    EXPECT_EQ((*document)["meta"], (Json{{"k", "v"}}));
+  }
+  EXPECT_EQ(record["storage_key"], "bundles/custom-one/resources");
+  EXPECT_EQ(Json::parse(world.told->last)["resources_count"], 1);
+}
+
 // Remembers what it was asked about, before anything was visible.
 class Asked : public Told {
  public:

@@ -1,5 +1,6 @@
 #include "penstock/bundles/names.h"
 
+#include <cstdint>
 #include <map>
 #include <set>
 
@@ -64,6 +65,16 @@ TEST(Names, that_are_taken_get_a_suffix_in_the_order_of_the_calls) {
   EXPECT_EQ(names.take("v1_siren", second), "v1_siren~06448de2-3");
   EXPECT_EQ(names.take("a.csv", "u"), "a.csv");
   EXPECT_EQ(names.take("a.csv", "u"), "a~" + sha256_hex("u", 8) + ".csv");
+}
+
+TEST(Names, are_cut_only_where_they_are_to_be) {
+  const std::string name = std::string(300, 'n') + ".csv", mark = "~" + sha256_hex("u", 8);
+  NameBook names;
+  EXPECT_EQ(names.take(name, "u").size(), kMaxNameBytes);
+  NameBook whole;
+  EXPECT_EQ(whole.take(name, "u", SIZE_MAX), name);
+  EXPECT_EQ(whole.take(name, "u", SIZE_MAX), std::string(300, 'n') + mark + ".csv");
+  EXPECT_EQ(whole.take(name, "u", SIZE_MAX), std::string(300, 'n') + mark + "-2.csv");
 }
 
 TEST(Names, given_back_may_be_taken_again) {

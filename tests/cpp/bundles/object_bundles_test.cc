@@ -111,6 +111,20 @@ TEST(ObjectBundles, have_the_keys_of_the_layout) {
   EXPECT_EQ(error_of([] { parse_layout("other"); }).kind(), Kind::refused);
 }
 
+TEST(ObjectBundles, a_long_basename_is_whole_in_the_layouts_that_have_basenames) {
+  const std::string name = std::string(300, 'n') + ".csv";
+  for (const KeyLayout layout :
+       {KeyLayout::doc, KeyLayout::fetcher, KeyLayout::fetcher_legacy, KeyLayout::manifest}) {
+    ObjectBundles storage{std::make_shared<store::MemoryStore>(), {.layout = layout}};
+    BundleRef ref = reference(kMade);
+    const auto bundle = storage.start(ref, {});
+    const StoredResource stored = add(*bundle, "https://h/" + name, "x");
+    EXPECT_EQ(stored.name == name, by_basename(layout)) << to_string(layout);
+    EXPECT_EQ(stored.location.ends_with(name), by_basename(layout)) << to_string(layout);
+    bundle->finish(Json::object());
+  }
+}
+
 TEST(ObjectBundles, prefixes_are_tidied_or_kept_as_the_layout_has_it) {
   const WallTime now{};
   EXPECT_EQ(keys_of(KeyLayout::doc, "/a//b/", kMade, now).root, "a/b/bundles/" + kMade + "/");
@@ -201,6 +215,29 @@ TEST(ObjectBundles, anothers_marker_is_a_conflict) {
   const auto bundle = storage.start(ref, {});
   store->put("bundles/" + kMade + "/metadata.json", as_bytes("{}"));
   EXPECT_EQ(error_of([&] { bundle->finish(Json::object()); }).facts().code, code::kAlreadyCompleted);
+}
+
+TEST(ObjectBundles, a_generated_id_is_looked_for_once_where_that_is_allowed) {
+  class Watched : public store::MemoryStore {
+   public:
+    std::optional<store::ObjectMeta> find(std::string_view key, const Call& call) override {
+      looks.emplace_back(key);
+      if (denies) throw Error{Kind::denied, "the test says so"};
+      return MemoryStore::find(key, call);
+    }
+    bool denies = false;
+    Names looks;
+  };
+  for (const bool denies : {false, true}) {
+    const auto store = std::make_shared<Watched>();
+    store->denies = denies;
+    ObjectBundles storage{store};
+    BundleRef ref = reference(kMade);
+    const auto bundle = storage.start(ref, {});
+    EXPECT_EQ(store->looks, Names{"bundles/" + kMade + "/metadata.json"});
+    bundle->finish(Json::object());
+    EXPECT_EQ(bundle->state(), State::completed);
+  }
 }
 
 TEST(ObjectBundles, a_claim_is_taken_over_from_the_dead_and_from_the_long_silent) {

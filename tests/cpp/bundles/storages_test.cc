@@ -70,6 +70,24 @@ TYPED_TEST(BundleStorageTest, one_dropped_or_aborted_is_not_visible_and_its_bid_
   this->start(*storage)->finish(Json::object());
 }
 
+TYPED_TEST(BundleStorageTest, that_one_is_abandoned_is_told_once) {
+  std::vector<std::string> told;
+  this->world.services.on_abandoned = [&](const std::string& bid, std::string_view why) {
+    told.push_back(bid + ": " + std::string{why});
+  };
+  const auto storage = this->world.storage();
+  const auto aborted = this->start(*storage, "custom-aborted");
+  aborted->abort("enough");
+  aborted->abort("again");
+  this->start(*storage, "custom-dropped");
+  const auto replaced = this->start(*storage, "custom-replaced"),
+             completed = this->start(*storage, "custom-replaced");
+  completed->finish(Json::object());
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"custom-aborted: enough", "custom-dropped: it was dropped unfinished",
+                                      "custom-replaced: another bundle of the same BID was started"}));
+}
+
 TYPED_TEST(BundleStorageTest, an_open_bundle_gives_way_to_another_of_its_bid) {
   const auto storage = this->world.storage();
   const auto first = this->start(*storage);
@@ -90,6 +108,20 @@ TYPED_TEST(BundleStorageTest, a_bid_under_way_or_completed_is_a_conflict) {
     EXPECT_EQ(error.kind(), Kind::conflict);
     EXPECT_EQ(error.message(), "Bundle custom-one already completed");
   }
+}
+
+TYPED_TEST(BundleStorageTest, a_generated_bid_that_is_completed_is_a_conflict_and_its_bundle_stays) {
+  const std::string bid = Bid::generate().text();
+  const auto storage = this->world.storage(), other = this->world.storage();
+  {
+    const auto bundle = this->start(*storage, bid);
+    add(*bundle, "https://h/a", "first");
+    bundle->finish(Json::object());
+  }
+  for (const auto* each : {&storage, &other})
+    EXPECT_EQ(error_of([&] { this->start(**each, bid); }).facts().code, code::kAlreadyCompleted);
+  EXPECT_EQ(this->world.visible(bid), (Files{{"a", "first"}}));
+  EXPECT_TRUE(this->world.leftovers().empty());
 }
 
 TYPED_TEST(BundleStorageTest, an_add_that_fails_leaves_a_note_and_the_bundle_goes_on) {

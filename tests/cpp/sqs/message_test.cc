@@ -67,6 +67,9 @@ TEST(SqsMessage, a_fifo_queue_needs_a_group_and_gets_the_digest_of_the_body) {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(to_json({.body = "abc", .group_id = "g", .dedup_id = "mine"}, true)["MessageDeduplicationId"],
             "mine");
+  EXPECT_FALSE(to_json({.body = "abc", .group_id = "g", .dedup_id = std::nullopt}, true)
+                   .contains("MessageDeduplicationId"));
+  check_message({.body = "abc", .group_id = "g", .dedup_id = std::nullopt}, true, 100);
   EXPECT_EQ(to_json({.body = "abc", .group_id = "fair"}, false).dump(),
             R"({"MessageBody":"abc","MessageGroupId":"fair"})");
 }

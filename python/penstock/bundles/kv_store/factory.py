@@ -64,7 +64,7 @@ def create_kv_store(
     *,
     sqlite_path: str | PathLike[str] | None = None,
 ) -> NativeKeyValueStore:
-    """A store as the arguments say, and the environment where they are None.
+    """A store as the arguments say, and the environment where they are None; a variable that is empty is not set.
 
     Args:
         store_type: OC_KV_STORE_TYPE, or ``redis``; also ``memory``, ``sqlite``.
@@ -75,7 +75,7 @@ def create_kv_store(
         redis_port: OC_KV_STORE_REDIS_PORT, or 6379.
         redis_db: OC_KV_STORE_REDIS_DB, or 0.
         redis_password: OC_KV_STORE_REDIS_PASSWORD, or none.
-        redis_key_prefix: OC_KV_STORE_REDIS_KEY_PREFIX, or ``data_fetcher:``.
+        redis_key_prefix: OC_KV_STORE_REDIS_KEY_PREFIX, which may be empty, or ``data_fetcher:``.
         sqlite_path: OC_KV_STORE_SQLITE_PATH; one of the two is needed for ``sqlite``.
     Raises:
         UnknownStoreTypeError: There is no such type.
@@ -95,7 +95,7 @@ def create_kv_store(
         return InMemoryKeyValueStore(**rules)
     if chosen == "sqlite":
         return SqliteKeyValueStore(_sqlite_path(sqlite_path), **rules)
-    family = _get_env("REDIS_KEY_PREFIX", "data_fetcher:") if redis_key_prefix is None else redis_key_prefix
+    family = _redis_key_prefix() if redis_key_prefix is None else redis_key_prefix
     rules["key_prefix"] = _joined(family, rules["key_prefix"])
     return RedisKeyValueStore(
         host=redis_host or _get_env("REDIS_HOST", "localhost"),
@@ -119,8 +119,13 @@ def _sqlite_path(given: str | PathLike[str] | None) -> str | PathLike[str]:
     return path
 
 
+def _redis_key_prefix() -> str:
+    """That of the environment, also if it is empty: no prefix at all is a choice."""
+    return os.environ.get("OC_KV_STORE_REDIS_KEY_PREFIX", "data_fetcher:")
+
+
 def _get_env(name: str, default: str) -> str:
-    return os.environ.get(f"OC_KV_STORE_{name}", default)
+    return os.environ.get(f"OC_KV_STORE_{name}") or default
 
 
 def _get_env_int(key: str, default: int) -> int:

@@ -38,7 +38,8 @@ class SqsPublisher:
         queue_url: As SQS names it; FIFO if it ends in ``.fifo``.
         region: Else ``AWS_REGION``, else eu-west-2.
         endpoint_url: Of a service that is not AWS.
-        dedup_id: Whether a FIFO queue is given an id to drop repeats by.
+        dedup_id: Whether a FIFO queue is given an id to drop repeats by; without, it must have
+            ContentBasedDeduplication.
         max_message_bytes: A longer body is Refused.
     Attributes:
         sqs_client: What sends: the core, or boto3's client with ``OC_STORAGE_CLIENT=boto3``. Any object with
@@ -243,7 +244,7 @@ class _NativeClient:
             self._queue = import_module("penstock.aio.sqs").Queue(
                 queue_url, region=region, endpoint=endpoint_url, profile=_aws.profile()
             )
-        await self._queue.send(body, attributes=attributes, group_id=group_id, dedup_id=dedup_id)
+        await self._queue.send(body, attributes=attributes, group_id=group_id, dedup_id=dedup_id or None)
 
 
 def _fifo_id(text: str) -> str:

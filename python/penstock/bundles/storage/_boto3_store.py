@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import NotFound
+from penstock.errors import Denied, NotFound
 from penstock.objects import ObjectMeta
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Boto3Store:
         except Exception as error:
             if _is_missing(error):
                 return None
+            if _code(error) in ("403", "AccessDenied"):
+                raise Denied(f"may not look at the object {key!r}: {error}", subject=key) from error
             raise
         return ObjectMeta(
             key=key,
@@ -120,7 +122,10 @@ class _Writer:
 
 
 def _is_missing(error: Exception) -> bool:
-    """By what botocore's ClientError says."""
+    return _code(error) in ("404", "NoSuchKey", "NotFound")
+
+
+def _code(error: Exception) -> str | None:
+    """What botocore's ClientError says."""
     response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return code in ("404", "NoSuchKey", "NotFound")
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None

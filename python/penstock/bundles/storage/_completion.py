@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.aio._jobs import answered, loop
 from penstock.bundles._log import get_logger
 from penstock.bundles.core import BundleReceipt
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.exceptions import storage_failure
 from penstock.bundles.storage._hooks import HookCalls
 from penstock.bundles.storage._under_way import UnderWay
@@ -57,12 +58,18 @@ class Completion:
         self.hook_calls = HookCalls()
         self._sealed = self._recorded = self._finalized = self._called_back = self._published = False
         self._metadata: dict[str, Any] = {}
-        self._record_kept = False  # somebody must still be told
+        self._hook_error: Exception | None = None  # the first, until it is raised
+        self._unheard = False  # a hook was cancelled: the next run must tell it
 
     def replaced(self) -> None:
         """Its id is another bundle's now."""
         if self.context is not None and (context := self.context()) is not None:
             context._replaced()
+
+    def abandoned(self) -> None:
+        """By the storage, which was closed."""
+        if self.context is not None and (context := self.context()) is not None:
+            context._ended = "abandoned"
 
     async def run(self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]) -> None:
         """All that is outstanding."""
@@ -90,12 +97,13 @@ class Completion:
         if not self._finalized:
             await self._storage._finalize_bundle(bundle_ref)
             self._finalized = True
-        error = await self._call_back(bundle_ref, recipe)
+        await self._call_back(bundle_ref, recipe)
         if not self._published:
             self._published = await self._storage._announce(bundle_ref, self._metadata, recipe)
+        error, self._hook_error = self._hook_error, None
         if error is not None:
             raise error
-        if self._published and not self._record_kept:
+        if self._published and not self._unheard:
             await self._storage._pending.remove(self.native, bundle_ref, recipe, self._recorded)
 
     async def _seal(self, bundle_ref: BundleRef, recipe: FetcherRecipe, metadata: dict[str, Any]) -> None:
@@ -103,6 +111,7 @@ class Completion:
             return
         text = encode(metadata)
         self._storage._check_message(self._as_sealed(bundle_ref), metadata, recipe)
+        self.native.restate(core_fields(bundle_ref))
         on = call()
         receipt = await answered(self.native.seal(text, on, loop()), on.stop)
         bundle_ref.receipt = BundleReceipt(**receipt)
@@ -135,18 +144,15 @@ class Completion:
                 ) from error
             logger.warning("PENDING_RECORD_NOT_WRITTEN", bundle_id=str(bundle_ref.bid), error=str(error))
 
-    async def _call_back(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> Exception | None:
-        """What a hook raised, if that is to be raised. The record stays if one did, or was not heard to its end."""
+    async def _call_back(self, bundle_ref: BundleRef, recipe: FetcherRecipe) -> None:
         if self._called_back:
-            return None
-        kept, self._record_kept = self._record_kept, True
+            return
+        unheard, self._unheard = self._unheard, True
         try:
             await self._storage._execute_completion_callbacks(bundle_ref, recipe)
         except Exception as error:
-            self._called_back = True
-            return error
-        self._called_back, self._record_kept = True, kept
-        return None
+            self._hook_error = error
+        self._called_back, self._unheard = True, unheard
 
 
 async def begin(native: _core.Bundle) -> bool:

@@ -292,7 +292,8 @@ class NativeStorage(ABC):
         """Move aside what dead processes had under way; how many bundles that was.
 
         Args:
-            delete: In a bucket: remove finished objects of bundles that never completed and are a day old.
+            delete: In a bucket: remove finished objects of bundles that never completed and are a day old. Without it
+                nothing is done there: open uploads are aborted by on_run_start(), of its recipe.
         """
         on = call()
         with storing(self._storage_type):
@@ -305,6 +306,8 @@ class NativeStorage(ABC):
             await completion.tries.ended()
             if completion.native.state in ("open", "adding", "failed"):
                 await abandon(completion.native, "the storage was closed")
+                if completion.native.state == "abandoned":
+                    completion.abandoned()
             self._drop_if_over(bid, completion)
         for bid in list(self._leaving):
             await self._left(bid)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock import _core
 from penstock.aio._jobs import answered, loop
+from penstock.bundles.core.bundle_ref import core_fields
 from penstock.bundles.storage import _streams
 from penstock.bundles.storage._completion import begin, commit, failed
 from penstock.bundles.storage._errors import storing
@@ -66,6 +67,7 @@ class NativeBundle(ABC):
                 await _publish(native)
             elif await begin(native):
                 try:
+                    native.restate(core_fields(self.bundle_ref))
                     on = call()
                     await answered(native.seal("{}", on, loop()), on.stop)
                     await _publish(native)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock import _core
@@ -16,11 +17,12 @@ from penstock.bundles.storage._errors import storing
 from penstock.errors import Lost, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import Generator, Iterator
 
     from typing_extensions import Buffer
 
     from penstock.aio._group_of_one import GroupOfOne
+    from penstock.aio.streams import Feed
     from penstock.bundles.storage.bundle_storage_context import BundleStorageContext
 
 _AHEAD_BYTES = 1 << 20
@@ -34,11 +36,11 @@ async def add(
     idle_timeout: float | None,
 ) -> tuple[str, str, int, str]:
     """All of ``stream``; (name, location, bytes, sha256)."""
-    source, feed = native_source(watched(stream, idle_timeout, resource["url"]))
+    source, feed = native_source(stream)
     if isinstance(stream, Unpacked):
         resource |= {"derived_from": stream.derived_from, "mismatch": stream.mismatch}
     on = sync.call()
-    with storing(storage_type):
+    with storing(storage_type), until_silent(feed, idle_timeout, resource["url"]):
         if isinstance(stream, Zipped) and isinstance(to, _core.Bundle):
             job = _core.add_bundle_zip(to, resource, stream.zip, on, loop())
         else:
@@ -71,80 +73,49 @@ class Zipped(Source):
     zip: _core.BundleZip
 
 
-def watched(stream: Any, idle_timeout: float | None, url: str) -> Any:
-    """The same, but Lost once it is silent; what is read by the core has clocks of its own."""
-    if hasattr(stream, "__aiter__") and not isinstance(stream, sync.Positioned):
-        return until_silent(stream, idle_timeout, url)
-    return stream
+@contextmanager
+def until_silent(feed: Feed | None, seconds: float | None, url: str) -> Iterator[None]:
+    """In the block a feed is Lost once its iterator gave nothing for so long. While it is not asked, no time goes by.
 
-
-async def until_silent(stream: Any, seconds: float | None, url: str) -> AsyncIterator[Any]:
-    """The same chunks; Lost once nothing came for so long. While nobody asks for the next, no time goes by."""
-    chunks, watch = aiter(stream), _Watch(seconds)
+    What the core reads by itself has no feed, and clocks of its own.
+    """
+    watch = None if feed is None or seconds is None else _Watch(feed, seconds, url)
     try:
-        while True:
-            watch.begin()
-            try:
-                chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-            except asyncio.CancelledError as error:
-                if not watch.silent:
-                    raise
-                raise Lost(
-                    f"the stream of a resource gave nothing for {seconds:g} s",
-                    code="stalled",
-                    subject=url.partition("?")[0],
-                ) from error
-            watch.end()
-            yield chunk
+        yield
     finally:
-        watch.close()
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
+        if watch is not None:
+            watch.close()
 
 
 class _Watch:
-    """Cancels the task that made it once it has waited for so long between begin() and end().
+    """One timer a stream.
 
-    One timer a stream: asyncio.wait_for() would make a task a chunk, and before Python 3.12 may lose a cancellation.
+    asyncio.wait_for() would make a task a chunk, and before Python 3.12 may lose a cancellation.
     """
 
-    def __init__(self, seconds: float | None) -> None:
-        self.silent = False
-        self._seconds = seconds
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._since: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        """The wait begins."""
-        if self._seconds is None:
-            return
-        self._since = self._loop.time()
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._look)
-
-    def end(self) -> None:
-        """It is over."""
-        self._since = None
+    def __init__(self, feed: Feed, seconds: float, url: str) -> None:
+        self._feed, self._seconds, self._url = feed, seconds, url
+        self._loop = loop()
+        self._begun = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._look)
 
     def close(self) -> None:
         """No more waits."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
 
     def _look(self) -> None:
-        assert self._seconds is not None
-        now = self._loop.time()
-        left = self._seconds if self._since is None else self._since + self._seconds - now
+        since, now = self._feed.waits_since(), self._loop.time()
+        left = self._seconds if since is None else max(since, self._begun) + self._seconds - now
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
-        elif self._task is not None:
-            self.silent = True
-            self._task.cancel()
+            return
+        self._feed.fail(
+            Lost(
+                f"the stream of a resource gave nothing for {self._seconds:g} s",
+                code="stalled",
+                subject=self._url.partition("?")[0],
+            )
+        )
 
 
 class Group:
@@ -214,6 +185,7 @@ class NativeStream:
         self._writer, source = _core.pipe(_AHEAD_BYTES, self._call)
         self._ended = False
         url = context.bundle_ref.primary_url
+        self._stored_url: str = getattr(context, "_container_url", url)  # of what the storage is given
         self._adding = asyncio.create_task(
             context.add_resource(url, metadata.get("content_type"), 200, Source._of(source))
         )

@@ -62,14 +62,13 @@ class FileStorageBundleStream(NativeStream):
     """A bundle of one resource in a folder.
 
     Attributes:
-        file_path: Where the resource is once the bundle is completed.
+        file_path: Where the resource is once the bundle is completed; over a BundleResourcesDecorator its zip.
     """
 
     def __init__(self, context: BundleStorageContext, metadata: dict[str, Any]) -> None:
         super().__init__(context, metadata)
-        ref = context.bundle_ref
-        name = _core.resource_name(ref.primary_url)
-        self.file_path = os.path.join(context.storage.output_dir, folder_name(str(ref.bid)), name)  # noqa: PTH118
+        name, folder = _core.resource_name(self._stored_url), folder_name(str(context.bundle_ref.bid))
+        self.file_path = os.path.join(context.storage.output_dir, folder, name)  # noqa: PTH118
 
 
 class FileStorage(NativeStorage):
@@ -86,7 +85,7 @@ class FileStorage(NativeStorage):
             days, or ``discard``.
         legacy_repr: Sidecars and ``bundle.meta`` as Python prints a dict; None: by the profile.
         callback_errors: Of hooks: ``log``, or ``raise`` the first once all were called and the queue was told; the
-            pending record then stays.
+            pending record then stays until complete() is called again.
         publish_errors: ``raise``, or ``defer`` to recovery.
         idle_timeout: A stream silent for so long is Lost.
         recovery_deadline: Of all that on_run_start() does; what it does not come to waits for the next run.

@@ -106,7 +106,7 @@ class S3StorageBundleStream(NativeStream):
     """A bundle of one resource in a bucket.
 
     Attributes:
-        s3_key: Where the resource is once the bundle is completed.
+        s3_key: Where the resource is once the bundle is completed; over a BundleResourcesDecorator its zip.
         bucket_name: In which bucket.
     """
 
@@ -115,7 +115,7 @@ class S3StorageBundleStream(NativeStream):
         storage, ref = context.storage, context.bundle_ref
         self.bucket_name = storage.bucket_name
         content = _content(storage._completions[str(ref.bid)].native, ref)
-        self.s3_key = _resource_key(storage._layout, storage.prefix, ref, ref.primary_url, content)
+        self.s3_key = _resource_key(storage._layout, storage.prefix, ref, self._stored_url, content)
 
 
 class PipelineStorage(NativeStorage):
@@ -262,7 +262,8 @@ def _object_bundles(s3_client: Any, bucket_name: str, options: dict[str, Any]) -
     if isinstance(s3_client, penstock.stores.ObjectStore):
         return _core.ObjectBundles(s3_client._native, options)
     store = native_store(Boto3Store(s3_client, bucket_name))
-    return _core.ObjectBundles(store, {**options, "claims": False})
+    looks = type(s3_client).__module__ == "botocore.client"  # of others only that they can write is known
+    return _core.ObjectBundles(store, {**options, "claims": False, "looks": looks})
 
 
 def _publisher_of_environment(region: str | None, endpoint_url: str | None) -> Any:

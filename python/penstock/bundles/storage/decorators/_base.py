@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from penstock.bundles.storage._streams import NativeStream, open_stream
 from penstock.bundles.storage._under_way import UnderWay
@@ -20,6 +23,11 @@ class StorageDecorator:
 
     def __init__(self, base_storage: Any) -> None:
         self.base_storage = base_storage
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._open: WeakKeyDictionary[DecoratedContext, asyncio.AbstractEventLoop] = WeakKeyDictionary()
+        self._lock = threading.Lock()  # of what is open: bundles are started on any thread
 
     @property
     def _idle_timeout(self) -> float | None:
@@ -29,12 +37,43 @@ class StorageDecorator:
 
     def open_bundle(self, bundle_id: str, metadata: dict[str, Any] | None = None) -> Opening:
         """As the storage's, and what is written passes this decorator."""
-        made = getattr(type(self.base_storage), "_stream_type", NativeStream)
+        made = getattr(self.base_storage, "_stream_type", None)
+        if not isinstance(made, type) or not issubclass(made, NativeStream):
+            made = NativeStream  # a mock has whatever it is asked for
         return open_stream(self, made, bundle_id, metadata or {})
 
     async def close_bundle(self, stream: Any) -> None:
         """The same as ``stream.close()``."""
         await stream.close()
+
+    async def aclose(self) -> None:
+        """As the storage's, which does not know what adds under way here wait for."""
+        for context in self._own():
+            await context._completes.ended()
+            if context.state in ("open", "adding", "failed"):
+                await context.abort("the storage was closed")
+        close = getattr(self.base_storage, "aclose", None)
+        if close is not None:
+            await close()
+
+    def _opened(self, context: Any) -> Any:
+        """Remembers it, for as long as somebody holds it."""
+        with self._lock:
+            self._open[context] = asyncio.get_running_loop()
+        return context
+
+    def _own(self) -> list[DecoratedContext]:
+        """The bundles of this loop that somebody holds."""
+        running = asyncio.get_running_loop()
+        with self._lock:
+            return [context for context, of in self._open.items() if of is running]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_open", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._begin_empty()
 
     def __getattr__(self, name: str) -> Any:
         if name == "base_storage" or (name.startswith("__") and name.endswith("__")):
@@ -54,6 +93,7 @@ class DecoratedContext:
         self.base_context = base_context
         self.decorator = decorator
         self._adds = UnderWay()
+        self._completes = UnderWay()
 
     @property
     def state(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from penstock import _core
 from penstock.aio._jobs import done, loop, retrieve
@@ -53,9 +53,14 @@ class BundleResourcesDecorator(StorageDecorator):
     async def start_bundle(
         self, bundle_ref: BundleRef, recipe: FetcherRecipe
     ) -> BundleResourcesStorageContext:
-        """An open bundle under the id of ``bundle_ref``."""
+        """An open bundle under the id of ``bundle_ref``. One that is idle gives way, though its zip is under way."""
+        bid = str(bundle_ref.bid)
+        for context in self._own():
+            if isinstance(context, BundleResourcesStorageContext) and context._bid == bid:
+                await context._make_way()
         base = await self.base_storage.start_bundle(bundle_ref, recipe)
-        return BundleResourcesStorageContext(base, self, str(bundle_ref.bid))
+        made: BundleResourcesStorageContext = self._opened(BundleResourcesStorageContext(base, self, bid))
+        return made
 
 
 class _ZipFeed(Feed):
@@ -88,13 +93,24 @@ class BundleResourcesStorageContext(DecoratedContext):
     def __init__(self, base_context: Any, decorator: BundleResourcesDecorator, bid: str) -> None:
         super().__init__(base_context, decorator)
         self._bid = bid
+        self._container_url = _core.bundle_zip_url(bid)
         self._call = call()
         spool_dir = decorator.spool_dir
         self._zip = _core.bundle_zip("" if spool_dir is None else os.fspath(spool_dir), self._call)
         self._carrying: asyncio.Task[None] | None = None
         self._completing = asyncio.Lock()
         self._closed = self._aborted = False
+        self._ended: Literal["completed", "failed"] | None = None
         weakref.finalize(self, self._zip.abort, "the bundle was dropped unfinished").atexit = False
+
+    @property
+    def state(self) -> str:
+        """``open adding completing completed failed abandoned``."""
+        if self._aborted or getattr(self.base_context, "state", None) == "abandoned":
+            return "abandoned"
+        if self._completes:
+            return "completing"
+        return self._ended or ("adding" if self._adds else "open")
 
     async def add_resource(
         self, url: str, content_type: str | None, status_code: int, stream: AsyncIterable[bytes]
@@ -128,29 +144,46 @@ class BundleResourcesStorageContext(DecoratedContext):
         Raises:
             Refused: A member failed while it was being written (code ``bundle_incomplete``).
         """
-        async with self._completing:
-            if self._aborted:
-                raise BundleNotFound(_STORAGE_TYPE)
-            self._carry()
-            self._closed = True
-            await self._adds.ended()
-            assert self._carrying is not None
-            try:
-                with storing(_STORAGE_TYPE):
-                    await done(self._zip.finish(loop()), lambda: None)
-            except Lost as error:
-                await self._raise_for_reader(error)
-                raise
-            await asyncio.shield(self._carrying)
-            await self.base_context.complete(metadata)
+        with self._completes.one():
+            async with self._completing:
+                if self._aborted:
+                    raise BundleNotFound(_STORAGE_TYPE)
+                try:
+                    await self._complete(metadata)
+                except BaseException:
+                    self._ended = "failed"
+                    raise
+                self._ended = "completed"
+
+    async def _complete(self, metadata: dict[str, Any]) -> None:
+        self._carry()
+        self._closed = True
+        await self._adds.ended()
+        assert self._carrying is not None
+        try:
+            with storing(_STORAGE_TYPE):
+                await done(self._zip.finish(loop()), lambda: None)
+        except Lost as error:
+            await self._raise_for_reader(error)
+            raise
+        await asyncio.shield(self._carrying)
+        await self.base_context.complete(metadata)
 
     async def abort(self, why: str = "") -> None:
-        """Stop the adds under way; nothing becomes visible."""
+        """Stop the adds under way; nothing becomes visible. No effect once the bundle is published."""
+        if self._ended == "completed":
+            return
         self._closed = self._aborted = True
         await asyncio.to_thread(self._zip.abort, why or "aborted")
         if self._carrying is not None:
             await asyncio.wait([self._carrying])
         await super().abort(why)
+        published = ("completing", "completed", "failed")
+        self._aborted = getattr(self.base_context, "state", None) not in published
+
+    async def _make_way(self) -> None:
+        if self.state in ("open", "failed"):
+            await self.abort("another bundle of the same BID was started")
 
     def _begin(self) -> None:
         if self._closed:

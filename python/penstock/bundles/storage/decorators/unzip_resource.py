@@ -14,7 +14,6 @@ from penstock.bundles._log import get_logger
 from penstock.bundles.exceptions import BundleNotFound
 from penstock.bundles.storage import _streams
 from penstock.bundles.storage._errors import storing
-from penstock.bundles.storage._under_way import UnderWay
 from penstock.bundles.storage.decorators._base import DecoratedContext, StorageDecorator, open_group
 from penstock.bundles.storage.factory import _get_env_bool
 from penstock.codecs import to_core
@@ -70,9 +69,9 @@ class UnzipResourceDecorator(StorageDecorator):
         self, bundle_ref: BundleRef, recipe: FetcherRecipe
     ) -> UnzipResourceBundleStorageContext:
         """An open bundle under the id of ``bundle_ref``."""
-        return UnzipResourceBundleStorageContext(
-            await self.base_storage.start_bundle(bundle_ref, recipe), self
-        )
+        base = await self.base_storage.start_bundle(bundle_ref, recipe)
+        made: UnzipResourceBundleStorageContext = self._opened(UnzipResourceBundleStorageContext(base, self))
+        return made
 
     def _unpacker(self, body: _core.Source, resource: dict[str, Any]) -> _core.Unpacker:
         return _core.unpacker(body, resource, self.keep_zip, self.ignore_trailing, to_core(self.limits))
@@ -91,7 +90,6 @@ class UnzipResourceBundleStorageContext(DecoratedContext):
     def __init__(self, base_context: Any, decorator: UnzipResourceDecorator) -> None:
         super().__init__(base_context, decorator)
         self._bodies: set[_Body] = set()
-        self._completes = UnderWay()
 
     async def add_resource(
         self, url: str, content_type: str | None, status_code: int, stream: AsyncIterable[bytes]
@@ -147,12 +145,17 @@ class _Body:
         self._told = (url, content_type, status_code)
         self._status_code = status_code
         decorator = context.decorator
-        self._source, self._feed = native_source(_streams.watched(stream, decorator._idle_timeout, url))
+        self._idle_timeout = decorator._idle_timeout
+        self._source, self._feed = native_source(stream)
         self._unpacker = decorator._unpacker(
             self._source, {"url": url, "content_type": content_type, "status_code": status_code}
         )
 
     async def store(self, base: Any) -> None:
+        with _streams.until_silent(self._feed, self._idle_timeout, self._told[0]):
+            await self._store(base)
+
+    async def _store(self, base: Any) -> None:
         if self._feed is not None:
             self._feed.start()
         try:
