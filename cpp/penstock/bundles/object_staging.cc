@@ -114,6 +114,7 @@ void ObjectStaging::put(const std::string& name, const Resource& resource, Sourc
   store::WriteOptions options{.length = body.remaining(),
                               .content_type = resource.content_type.value_or(""),
                               .metadata = metadata_of(resource),
+                              .reap = true,
                               .before_upload = [&] { note_upload(call); }};
   store_->put(of_.keys.resource(name), body, options, call);
 }
