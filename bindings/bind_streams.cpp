@@ -43,7 +43,7 @@ py::object read_ready(const SourcePointer& source, std::size_t n, std::size_t le
   Chunk chunk{ready};
   source->call()->finish([&](const Call& call) {
     Attentive attentive{*source, call};
-    chunk.fill(attentive, false);
+    chunk.fill(attentive, true);  // all of it is at hand
   });
   return std::move(chunk).take();
 }

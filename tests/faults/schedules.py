@@ -151,7 +151,7 @@ def run(schedule: Schedule, bucket: Any) -> Outcome:
         try:
             got = _TRANSFERS[schedule.transfer](schedule, store, to_origin.url, client)
         except penstock.Error as failure:
-            error = failure
+            error = failure.with_traceback(None)  # its frames hold the content
         else:
             wrong = "" if got == schedule.sha256 else "corrupt: what arrived differs"
         seconds = time.monotonic() - begun

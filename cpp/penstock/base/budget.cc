@@ -164,7 +164,7 @@ std::shared_ptr<Budget> usual_budget() {
 
 // Never destroyed: sinks of static life may still give their pages back.
 ProcessDefault& process_default_slot() {
-  static auto& slot = *new ProcessDefault{{}, usual_budget()};
+  static auto& slot = *new ProcessDefault;  // its budget is made when it is asked for
   return slot;
 }
 
@@ -173,11 +173,11 @@ ProcessDefault& process_default_slot() {
 std::shared_ptr<Budget> Budget::process_default() {
   auto& slot = process_default_slot();
   const std::lock_guard lock{slot.mutex};
+  if (!slot.budget) slot.budget = usual_budget();
   return slot.budget;
 }
 
 void Budget::set_process_default(std::shared_ptr<Budget> budget) {
-  if (!budget) budget = usual_budget();
   auto& slot = process_default_slot();
   const std::lock_guard lock{slot.mutex};
   slot.budget.swap(budget);

@@ -36,6 +36,7 @@ void StagedFile::write(Bytes bytes) {
 }
 
 void StagedFile::write_at(Bytes bytes, std::uint64_t offset) const {
+  refuse_in_child();
   write_all_at(file_.get(), bytes, offset, path());
 }
 

@@ -220,7 +220,8 @@ bool Try::choose_use() try {
 Easy::Events::Took Try::bytes_came(Bytes bytes) {
   moved_ += bytes.size();
   engine_.bytes_moved(bytes.size(), 0);
-  if (!use_) return stop_with(std::nullopt);
+  // For libcurl a line that begins with CR ends the head, whatever comes after it.
+  if (!use_) return stop_with(cut_head_fault());
   if (*use_ == Use::deliver) return deliver(bytes);
   return keep(bytes, *use_ == Use::keep ? limits_.max_body_bytes : kKeptErrorBytes);
 }

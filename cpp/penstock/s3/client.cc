@@ -299,6 +299,11 @@ bool Client::reaches(const Client& other) const {
   return same_keys && address().endpoint.text() == other.address().endpoint.text();
 }
 
+int Client::body_attempts() const {
+  const int given = http_->options().max_attempts;
+  return given > 0 ? given : kBodyAttempts;
+}
+
 Address Client::address() const {
   const std::lock_guard lock{mutex_};
   return address_;

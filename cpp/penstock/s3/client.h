@@ -72,6 +72,8 @@ class Client : public std::enable_shared_from_this<Client> {
   std::string location(std::string_view full) const;  // s3://bucket/key
   Call with_deadline(Call call) const;                // Config::deadline where the call has none
 
+  int body_attempts() const;  // kBodyAttempts, unless the http client was given another number
+
   const Capabilities& capabilities(const Call& call);  // may ask: HeadBucket, once an endpoint
   // What a write asks for: "auto", "none" or an algorithm. Error(refused) for one that does not combine.
   const std::string& checksum_choice(const store::WriteOptions& options) const;

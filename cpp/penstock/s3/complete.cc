@@ -14,6 +14,9 @@ namespace {
 constexpr std::chrono::seconds kFirstByte{60};
 constexpr std::chrono::minutes kTotal{15};
 constexpr std::chrono::milliseconds kTransientBase{50}, kThrottleBase{1000};
+// Between looks for an object that is said to be there: 4 s at most, while a server still assembles it.
+constexpr std::chrono::milliseconds kSeenBase{250};
+constexpr int kLooks = 5;
 
 class Completion : public std::enable_shared_from_this<Completion> {
  public:
@@ -27,6 +30,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
   // A client that closes drops what is waiting to be sent again.
   ~Completion() {
     if (!done_) return;
+    closed();
     done_(
         in_doubt(*client_, publication_.identity.key,
                  with_upload(Error{Kind::cancelled, "the client was closed while the upload was settled"})));
@@ -117,7 +121,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
     if (!said.empty() && said != publication_.identity.known->base64())
       return take_back(result.etag, "checksum", publication_.identity.known->base64(), said);
     Published published{result.etag, std::string{response.headers.get("x-amz-version-id")}, attempts_};
-    attempts_ > 1 || publication_.confirm ? confirm(published) : succeed(std::move(published));
+    sent_again_ || publication_.confirm ? confirm(published) : succeed(std::move(published));
   }
 
   // What the server has of the whole object, if it can be compared with ours. Only CRC64NVME is always of the
@@ -131,7 +135,8 @@ class Completion : public std::enable_shared_from_this<Completion> {
   }
 
   // A server may answer what is sent again with success because it began the first: versitygw 1.8 does, also
-  // if it was killed in between, and then nothing ever comes of it.
+  // if it was killed in between, and then nothing ever comes of it. The first Complete's success is believed,
+  // unless what is there shows by its size that a part was replaced.
   void confirm(const Published& published) {
     look(
         client_, publication_.identity, sending("confirm upload"),
@@ -139,22 +144,35 @@ class Completion : public std::enable_shared_from_this<Completion> {
   }
 
   void on_confirmed(const Found& found, const Published& published) {
-    const bool denied =
-        found.what == Found::What::unknown && !(found.failure && is_lost_answer(*found.failure));
-    if (found.what == Found::What::ours || denied) return succeed(published);
-    if (found.what == Found::What::damaged)
-      return take_back(found.object.etag, "size", std::to_string(publication_.identity.bytes),
-                       std::to_string(found.bytes));
-    if (++confirmations_ < kBodyAttempts) {
-      client_->http().post_after(backoff_.before_retry(confirmations_, kTransientBase),
+    if (found.what == Found::What::damaged) return take_back(found);
+    if (found.what == Found::What::ours || !sent_again_ || may_not_be_seen(found)) return succeed(published);
+    if (++looks_ < kLooks) {
+      client_->http().post_after(backoff_.before_retry(looks_, kSeenBase),
                                  [self = shared_from_this(), published] { self->confirm(published); });
       return;
     }
     closed();
-    end(in_doubt(*client_, publication_.identity.key,
-                 with_upload(Error{Kind::lost,
-                                   "the server said that the upload is complete, and has not its object",
-                                   {.side = Side::sink, .doing = "confirm upload"}})));
+    end(in_doubt(*client_, publication_.identity.key, with_upload(unseen(found))));
+  }
+
+  // Nobody can tell, and no later look would.
+  static bool may_not_be_seen(const Found& found) {
+    if (found.what != Found::What::unknown) return false;
+    return !found.failure || found.failure->kind() == Kind::denied || found.failure->kind() == Kind::refused;
+  }
+
+  static Error unseen(const Found& found) {
+    Facts facts{.side = Side::sink, .doing = "confirm upload"};
+    if (found.failure) facts.cause = std::make_shared<const Error>(*found.failure);
+    const std::string why = found.what == Found::What::unknown
+                                ? "it could not be looked at (" + found.failure->message() + ")"
+                                : "another object is there, or none";
+    return Error{Kind::lost, "the server said that the upload is complete, and " + why, std::move(facts)};
+  }
+
+  void take_back(const Found& damaged) {
+    take_back(damaged.object.etag, "size", std::to_string(publication_.identity.bytes),
+              std::to_string(damaged.bytes));
   }
 
   // Published, but not our bytes: it must not stay visible.
@@ -189,12 +207,12 @@ class Completion : public std::enable_shared_from_this<Completion> {
       found.object.attempts = attempts_;
       return succeed(std::move(found.object));
     }
+    if (found.what == Found::What::damaged) return take_back(found);
     if (why.facts().status == 412) return on_condition_failed(found, why);
     const bool gone = why.facts().code == "NoSuchUpload";
     if (gone && upload_was_gone_) return on_gone(found, why);
     upload_was_gone_ = gone;
-    const int by_client = client_->http().options().max_attempts;
-    if (attempts_ < (by_client > 0 ? by_client : kBodyAttempts)) return send_later(why);
+    if (attempts_ < client_->body_attempts()) return send_later(why);
     revoke(why);
   }
 
@@ -213,6 +231,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
   }
 
   void send_later(const Error& why) {
+    sent_again_ = true;
     const auto base = why.kind() == Kind::busy ? kThrottleBase : kTransientBase;
     client_->http().post_after(backoff_.before_retry(attempts_, base),
                                [self = shared_from_this()] { self->send(); });
@@ -233,6 +252,7 @@ class Completion : public std::enable_shared_from_this<Completion> {
     look(client_, publication_.identity, sending("settle upload"),
          [self = shared_from_this(), why, revoked](Found found) {
            if (found.what == Found::What::ours) return self->succeed(std::move(found.object));
+           if (found.what == Found::What::damaged) return self->take_back(found);
            const bool never_arrived = self->trace_->lost == 0 && !revoked;
            const bool not_there = found.what == Found::What::absent || found.what == Found::What::older;
            if (never_arrived || (revoked && not_there)) return self->give_up(self->lost(why));
@@ -339,8 +359,8 @@ class Completion : public std::enable_shared_from_this<Completion> {
   std::shared_ptr<Trace> trace_ = std::make_shared<Trace>();
   std::vector<ListedPart> listed_;
   Backoff backoff_;
-  int attempts_ = 0, confirmations_ = 0;
-  bool relisted_ = false, upload_was_gone_ = false;
+  int attempts_ = 0, looks_ = 0;
+  bool sent_again_ = false, relisted_ = false, upload_was_gone_ = false;
 };
 
 }  // namespace

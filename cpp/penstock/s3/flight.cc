@@ -49,6 +49,16 @@ void Flight::over(std::unique_lock<std::mutex> lock) {
   if (job) job();
 }
 
+void Flight::distrust() {
+  const std::lock_guard lock{mutex_};
+  distrusted_ = true;
+}
+
+bool Flight::distrusted() const {
+  const std::lock_guard lock{mutex_};
+  return distrusted_;
+}
+
 int Flight::in_flight() const {
   const std::lock_guard lock{mutex_};
   return in_flight_;

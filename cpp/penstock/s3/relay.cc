@@ -154,7 +154,7 @@ void ObjectWriter::relay_part(Source& source) {
   try {
     send_relayed(source, bytes);
   } catch (const Error& error) {
-    if (part_number_ > 1 || !refuses_checksums(error)) throw;
+    if (part_number_ > 1 || identity_.checksum_by_name || !refuses_checksums(error)) throw;
     source.rewind();
     upload_.reset();
     flight_ = std::make_shared<Flight>();
@@ -174,7 +174,6 @@ void ObjectWriter::send_relayed(Source& source, std::uint64_t bytes) {
   bool whole = false;
   for (bool again = false; body->wait_for_try(); again = true) {
     if (again) source.rewind();
-    if (again && !trailer) upload_->distrust();
     whole = relay_try(source, *body, bytes, trailer.get());
   }
   flight_->throw_fault();

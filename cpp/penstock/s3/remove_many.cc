@@ -132,7 +132,7 @@ class Removal {
       if (!asked.contains(failure.key)) throw unasked();
       if (failure.code == "NoSuchKey" || !left.insert(failure.key).second) continue;
       const auto retry_class = aws::classify_code(failure.code);
-      if (retry_class && batch.attempt < kBodyAttempts) {
+      if (retry_class && batch.attempt < client_->body_attempts()) {
         if (*retry_class == http::RetryClass::throttle) again.base = kThrottleBase;
         again.keys.push_back(failure.key);
       } else {

@@ -70,6 +70,7 @@ class PartTransfer : public std::enable_shared_from_this<PartTransfer> {
       error.facts().actual = theirs;
       return again_or(std::move(error));
     }
+    if (ours.empty() && (response.attempts > 1 || sent_again_)) flight_->distrust();
     count(response.attempts - 1);
     body_.reset();
     flight_->landed({number_, bytes_, etag, ours});
@@ -303,7 +304,7 @@ Published MultipartUpload::publish(std::uint64_t bytes, std::optional<Digest> ch
                        .parts = flight_->take_parts(),
                        .part_checksum = checksum_,
                        .keeps_upload = options_.resumed.has_value(),
-                       .confirm = distrusted_},
+                       .confirm = flight_->distrusted()},
                       [pending](PublishOutcome outcome) { pending.set(std::move(outcome)); });
   try {
     PublishOutcome outcome = pending.wait(call_, "complete upload");

@@ -32,6 +32,10 @@ class Flight {
   void started();
   void landed(SentPart part);
   void failed(Error error);  // the first stops the siblings
+  // A part of which the server knows no checksum was sent more than once: versitygw 1.8 takes one that was
+  // cut off for whole, and may put it in the place of its repeat.
+  void distrust();
+  bool distrusted() const;
 
   int in_flight() const;
   std::stop_token stop() const { return stop_.get_token(); }
@@ -54,6 +58,7 @@ class Flight {
   std::stop_source stop_;
   std::uint64_t held_ = 0;
   int in_flight_ = 0;
+  bool distrusted_ = false;
   std::vector<SentPart> parts_;
   std::optional<Error> fault_;
   std::function<void()> when_idle_;
@@ -100,10 +105,6 @@ class MultipartUpload {
   // while settling goes on as a chore.
   Published publish(std::uint64_t bytes, std::optional<Digest> checksum);
 
-  // A part of which the server knows no checksum was sent more than once: versitygw 1.8 takes one that was
-  // cut off for whole, and may put it in the place of its repeat.
-  void distrust() { distrusted_ = true; }
-
   // For who has published it himself.
   void completed();
 
@@ -131,7 +132,7 @@ class MultipartUpload {
   UploadName upload_;
   std::optional<Algorithm> checksum_;  // as declared at Create
   int next_number_ = 1, kept_ = 0;
-  bool over_ = false, distrusted_ = false;
+  bool over_ = false;
 };
 
 }  // namespace penstock::s3

@@ -73,7 +73,8 @@ ObjectWriter::ObjectWriter(std::shared_ptr<Client> client, std::string full_key,
   identity_.key = key_;
   if (writes_token(*client_, options_)) identity_.token = random_uuid();
   identity_.begun = client_->server_now();
-  identity_.checksum_by_name = client_->checksum_choice(options_) != "auto";
+  const std::string& choice = client_->checksum_choice(options_);
+  identity_.checksum_by_name = choice != "auto" && choice != "none";
   identity_.customer_key = customer_key_headers(client_->customer_key(options_.sse_customer_key));
   attributes_ = attribute_headers(options_, row_, identity_.token);
   add_headers(attributes_, identity_.customer_key);
@@ -264,8 +265,14 @@ void ObjectWriter::open_upload() {
   refuse_condition(row_.conditional_complete, "CompleteMultipartUpload");
   if (options_.before_upload) options_.before_upload();
   UploadOptions options{options_.mode, attributes_, lanes_, options_.reap.value_or(client_->config().reap)};
-  if (mode_ != kRelayMode || takes_trailers(*client_, row_))
+  if (mode_ != kRelayMode || takes_trailers(*client_, row_)) {
     options.checksum = client_->write_checksum(client_->checksum_choice(options_));
+  } else if (identity_.checksum_by_name) {
+    throw Error{
+        Kind::refused,
+        "the endpoint takes no checksum after a body, and one was asked for by name; write without relay=",
+        {.side = Side::sink, .doing = "create upload"}};
+  }
   upload_ = std::make_unique<MultipartUpload>(client_, flight_, identity_, std::move(options), call_);
 }
 

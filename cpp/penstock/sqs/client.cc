@@ -24,7 +24,7 @@ constexpr std::uint64_t kMaxBytes = 1_MiB;
 constexpr std::size_t kMaxAnswerBytes = 64_MiB;  // 10 messages of 1 MiB, each byte escaped to six
 constexpr std::size_t kMaxDepth = 16;
 constexpr std::chrono::seconds kMaxWait{20}, kMaxVisibility{43'200};
-constexpr std::chrono::milliseconds kAnswerAfterWait{10'000}, kPollBase{50};
+constexpr std::chrono::milliseconds kAnswerAfterWait{10'000}, kPollBase{1'000};
 constexpr int kConnectionsPerHost = 64;  // each long poll holds one
 // AWS drops an idle connection after about 5 s.
 constexpr std::chrono::seconds kIdleConnection{4};
@@ -179,13 +179,16 @@ std::vector<Received> Client::receive(const ReceiveOptions& options, const Call&
 json Client::poll(json arguments, std::chrono::seconds wait, const Call& call) {
   const auto first_byte = wait + std::min(http_->options().first_byte, kAnswerAfterWait);
   try {
-    json answer = ask("ReceiveMessage", std::move(arguments), call, first_byte);
-    polls_without_quota_ = 0;
-    return answer;
+    return ask("ReceiveMessage", std::move(arguments), call, first_byte);
   } catch (const Error& error) {
-    if (error.facts().quota_exhausted)
-      base::sleep(Backoff{}.before_retry(++polls_without_quota_, kPollBase), call, "receive");
-    throw;
+    if (!error.facts().quota_exhausted) throw;
+    const Error spent = error;
+    try {
+      base::sleep(Backoff{}.before_retry(1, kPollBase), call, "receive");
+    } catch (const Error& stopped) {
+      if (stopped.kind() == Kind::cancelled) throw;  // a deadline that passes meanwhile is not the reason
+    }
+    throw spent;
   }
 }
 

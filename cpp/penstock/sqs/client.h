@@ -11,7 +11,6 @@
 // Source:   "Amazon SQS API Reference", AWS JSON 1.0.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -75,7 +74,6 @@ class Client {
   bool fifo_, is_aws_;
   std::shared_ptr<http::Client> http_;
   std::shared_ptr<aws::CredentialCache> credentials_;
-  std::atomic<int> polls_without_quota_{0};  // one after the other
 };
 
 }  // namespace penstock::sqs

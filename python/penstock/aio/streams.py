@@ -34,7 +34,8 @@ PIPE_BYTES = 256 * 1024
 
 
 AT_HAND_BYTES = 64 * 1024
-"""What a read takes from the ring itself, on the loop: to hear of it from a worker costs as much as copying 256 KiB."""
+"""With so much at hand, or all that is left, a read of an iteration takes it on the loop, up to what it asked for: to
+hear of it from a worker costs as much as copying 256 KiB."""
 
 
 class Feed:
@@ -168,10 +169,10 @@ class Source(sync.Positioned, Closing):
         self._native.close()
 
     async def _read(self, n: int, *, full: bool) -> Chunk:
-        least = n if full else min(n, AT_HAND_BYTES)
-        if self._native.ready >= least:
+        least, ready = n if full else min(n, AT_HAND_BYTES), self._native.ready
+        if ready and (ready >= least or ready == self._native.remaining):
             await asyncio.sleep(0)  # the others' turn; a read that is cancelled here has taken nothing
-            if chunk := self._native.read_ready(n, least):
+            if chunk := self._native.read_ready(n, min(least, ready)):
                 return chunk
         return await self._fed(lambda: self._native.read(n, full, loop()))
 

@@ -106,6 +106,6 @@ class Bars:
         self._rich.console.print(text, markup=False, highlight=False)
 
     def _add_up(self) -> None:
-        known = [total for total in self._totals.values() if total is not None]
+        known = [total for total in tuple(self._totals.values()) if total is not None]
         if self._all_taken and len(known) == self._waiting:
             self._rich.update(self._total, total=self._ended + sum(known))

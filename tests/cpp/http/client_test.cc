@@ -132,6 +132,14 @@ TEST_F(ClientTest, a_head_over_64_KiB_is_corrupt) {
   EXPECT_EQ(error_of([&] { client_.send(get(server_.url("/a"))); }).kind(), Kind::corrupt);
 }
 
+TEST_F(ClientTest, a_body_after_a_head_that_has_no_end_is_lost) {
+  server_.on("/a", script().bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\rX\nhello"));
+  CallOptions once;
+  once.max_attempts = 1;
+  EXPECT_EQ(error_of([&] { client_.open(get(server_.url("/a")), once); }).facts().code, "short_head");
+  EXPECT_EQ(error_of([&] { client_.send(get(server_.url("/a")), once); }).facts().code, "short_head");
+}
+
 TEST_F(ClientTest, interim_answers_and_trailers_are_not_the_head) {
   server_.on("/a", script().bytes("HTTP/1.1 103 Early Hints\r\nX-Early: 1\r\n\r\n"
                                   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

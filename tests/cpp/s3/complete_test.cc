@@ -95,7 +95,7 @@ TEST_F(CompleteTest, ASuccessThatIsToldToASecondTryAndIsNoneIsInDoubt) {
   ASSERT_TRUE(std::holds_alternative<Error>(outcome));
   EXPECT_EQ(std::get<Error>(outcome).kind(), Kind::in_doubt) << std::get<Error>(outcome).what();
   EXPECT_EQ(std::get<Error>(outcome).facts().upload_id, "u");
-  EXPECT_EQ(bucket.asked("HeadObject").size(), 1u + kBodyAttempts);
+  EXPECT_EQ(bucket.asked("HeadObject").size(), 1u + 5u);
 }
 
 TEST_F(CompleteTest, ASuccessThatIsToldToASecondTryMayTakeItsTimeToBeSeen) {
@@ -131,6 +131,30 @@ TEST_F(CompleteTest, WhatIsToBeConfirmedAndHasAnotherSizeIsTakenBack) {
   expect_failure(complete(std::move(distrusted)), Kind::corrupt);
   EXPECT_EQ(bucket.asked("CompleteMultipartUpload").size(), 1u);
   EXPECT_EQ(bucket.asked("DeleteObject").front().request.headers.get("if-match"), "\"cut\"");
+}
+
+TEST_F(CompleteTest, WhatASettlingFindsOfAnotherSizeIsTakenBack) {
+  bucket.instead = [](const Asked& asked) -> std::optional<Reply> {
+    if (asked.verb == "CompleteMultipartUpload") return Reply{.reset = true};
+    if (asked.verb != "HeadObject") return std::nullopt;
+    return Reply{
+        200, {{"ETag", "\"cut\""}, {"Content-Length", "150"}, {"x-amz-meta-penstock-token", "token-of-u"}}};
+  };
+  const PublishOutcome outcome = complete(publication("u"));
+  ASSERT_TRUE(std::holds_alternative<Error>(outcome));
+  EXPECT_EQ(std::get<Error>(outcome).kind(), Kind::corrupt) << std::get<Error>(outcome).what();
+  EXPECT_EQ(bucket.asked("DeleteObject").size(), 1u);
+}
+
+TEST_F(CompleteTest, AFirstSuccessIsBelievedThoughAnotherObjectIsThereByNow) {
+  bucket.afterwards = [](const Asked& asked, const Reply&) -> std::optional<Reply> {
+    if (asked.verb == "HeadObject") return Reply{200, {{"ETag", "\"theirs\""}, {"Content-Length", "6"}}};
+    return std::nullopt;
+  };
+  Publication distrusted = publication("u");
+  distrusted.confirm = true;
+  const PublishOutcome outcome = complete(std::move(distrusted));
+  ASSERT_TRUE(std::holds_alternative<Published>(outcome)) << std::get<Error>(outcome).what();
 }
 
 TEST_F(CompleteTest, AConditionOnWhatIsGoneIsAConflictAndAborts) {
@@ -240,6 +264,7 @@ TEST_F(CompleteTest, InvalidPartOfAnotherChecksumIsCorruptAndAborts) {
                      "</ListPartsResult>"};
   };
   expect_failure(complete(other), Kind::corrupt);
+  EXPECT_EQ(bucket.asked("CompleteMultipartUpload").size(), 1u);
 }
 
 TEST_F(CompleteTest, BadDigestIsCorruptAndAborts) {
