@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -67,14 +68,12 @@ def test_a_prefix_is_completed_by_the_file_name(bucket, store):
     form = store.presign_post("in/")
     assert post(form, b"x") in (200, 204)
     assert post(form, b"x", key="elsewhere/k") in (400, 403)
-    # versitygw takes the placeholder for a name
+    # versitygw takes ${filename} as it stands
     name = "${filename}" if bucket.server.name == "versitygw" else "report.csv"
     assert bucket.keys() == [f"p/in/{name}"]
 
 
 def test_an_expired_form_is_refused(bucket, store):
-    import time
-
     form = store.presign_post("k", expires=1)
     time.sleep(2.1)  # the server's clock is the real one
     assert post(form, b"x") in (400, 403)

@@ -122,3 +122,24 @@ def test_a_read_that_waits_is_cancelled_and_the_stream_with_it(stalling: aio.S3S
             await got.read(1)
 
     asyncio.run(main())
+
+
+def test_a_read_to_the_end_sees_the_checksum_though_all_is_at_hand() -> None:
+    body = BODY[:400_000]
+    head = [
+        ("ETag", '"v1"'),
+        ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
+        ("x-amz-checksum-type", "FULL_OBJECT"),
+    ]
+
+    async def main(url: str) -> None:
+        keys = {"access_key_id": "k", "secret_access_key": "s"}
+        store = aio.S3Store("bucket", endpoint=url, region="us-east-1", provider="minio", **keys)
+        got = await store.get("k")
+        assert await got.read(300_000) == body[:300_000]
+        await asyncio.sleep(0.2)  # the rest comes
+        with pytest.raises(penstock.Corrupt):
+            await got.read(100_001)
+
+    with Wire(lambda _: Answer(200, head, body)) as wire:
+        asyncio.run(main(wire.url))

@@ -170,7 +170,8 @@ class Source(sync.Positioned, Closing):
 
     async def _read(self, n: int, *, full: bool) -> Chunk:
         least, ready = n if full else min(n, AT_HAND_BYTES), self._native.ready
-        if ready and (ready >= least or ready == self._native.remaining):
+        # A full read over all that is left has to see the end, where a stream may yet be found corrupt.
+        if ready and (ready >= least or (not full and ready == self._native.remaining)):
             await asyncio.sleep(0)  # the others' turn; a read that is cancelled here has taken nothing
             if chunk := self._native.read_ready(n, min(least, ready)):
                 return chunk
